@@ -25,12 +25,12 @@ type Command interface {
 
 // Info describes a verb to people.
 type Info struct {
-	Name    string   // "ps"
-	Aliases []string // other names: "dmesg" for log
-	Theme   string   // heading in the list of commands: "tasks"
-	Short   string   // one line, lower case, no full stop
-	Args    string   // synopsis of the arguments: "[-k|-u] [pid | task | name] ..."
-	Help    string   // options and arguments, one per line, indented by two
+	Name    string   `json:"name"`              // "ps"
+	Aliases []string `json:"aliases,omitempty"` // other names: "dmesg" for log
+	Theme   string   `json:"theme"`             // heading in the list of commands: "tasks"
+	Short   string   `json:"short"`             // one line, lower case, no full stop
+	Args    string   `json:"args"`              // synopsis of the arguments: "[-k|-u] [pid | task | name] ..."
+	Help    string   `json:"help"`              // options and arguments, one per line, indented by two
 }
 
 // Job does the work of one parsed command. It prints nothing. A Result may

@@ -226,7 +226,9 @@ func (e *echo) WriteText(w *render.Writer) error {
 
 type echoCommand struct{}
 
-func (echoCommand) Info() Info { return Info{Name: "echo", Aliases: []string{"say"}} }
+func (echoCommand) Info() Info {
+	return Info{Name: "echo", Aliases: []string{"say"}, Theme: "noise", Short: "say it again", Args: "[word] ..."}
+}
 
 func (echoCommand) Parse(args []string) (Job, error) {
 	return func(context.Context, *Env) (Result, error) {
@@ -270,6 +272,35 @@ func TestTableRunsCommands(t *testing.T) {
 	}
 	if _, err := NewTable([]Command{echoCommand{}, echoCommand{}}); err == nil {
 		t.Error("two commands of one name were accepted")
+	}
+}
+
+func TestHelp(t *testing.T) {
+	tab, err := NewTable([]Command{echoCommand{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"help echo": "echo: say it again\n\nusage: echo [word] ...\n\nalso called: say\n",
+		"help":      "noise\n  echo      say it again\n\nsession\n  help      list the commands, or explain one\n",
+	} {
+		job, err := tab.Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := job(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := res.WriteText(render.NewWriter(&b)); err != nil || b.String() != want {
+			t.Errorf("%s: %v\n%s", line, err, b.String())
+		}
+	}
+	for _, line := range []string{"help nothing", "help a b"} {
+		if _, err := tab.Parse(line); err == nil {
+			t.Errorf("%q was accepted", line)
+		}
 	}
 }
 

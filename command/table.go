@@ -12,10 +12,12 @@ type Table struct {
 	names map[string]Command
 }
 
-// NewTable makes a Table. Two commands of one name are an error.
+// NewTable makes a Table of cmds and of help, which explains them. Two
+// commands of one name are an error.
 func NewTable(cmds []Command) (*Table, error) {
-	t := &Table{list: cmds, names: map[string]Command{}}
-	for _, c := range cmds {
+	t := &Table{names: map[string]Command{}}
+	t.list = append(slices.Clone(cmds), helpCommand{t})
+	for _, c := range t.list {
 		info := c.Info()
 		for _, n := range append([]string{info.Name}, info.Aliases...) {
 			if _, taken := t.names[n]; taken {
