@@ -54,8 +54,32 @@ type Float struct {
 	Bytes uint64
 }
 
-// Pointer is a pointer of 8 bytes.
-type Pointer struct{ Target Type }
+// Pointer is a pointer of 8 bytes. Its target is decoded only when it is asked
+// for: through pointers, almost every type of a kernel hangs on every other.
+type Pointer struct {
+	target Type // nil in a lazy pointer
+	source Resolver
+	id     uint64
+}
+
+// Resolver gives the types that lazy pointers lead to. It is safe for
+// concurrent use, and gives the same Type for the same id every time. A type
+// that it cannot decode comes as a *Forward.
+type Resolver interface{ Resolve(id uint64) Type }
+
+// PointerTo makes a pointer to t.
+func PointerTo(t Type) *Pointer { return &Pointer{target: t} }
+
+// LazyPointer makes a pointer to the type that r knows as id.
+func LazyPointer(r Resolver, id uint64) *Pointer { return &Pointer{source: r, id: id} }
+
+// Target is the type pointed to; *Void for a void pointer.
+func (t *Pointer) Target() Type {
+	if t.target != nil {
+		return t.target
+	}
+	return t.source.Resolve(t.id)
+}
 
 // Array is an array of Len elements; Len 0 is a flexible array member.
 type Array struct {
