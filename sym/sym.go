@@ -10,7 +10,7 @@ import (
 type Symbol struct {
 	Name   string
 	Addr   mem.Virt
-	Size   uint64 // bytes; derived from the next symbol where the source has none
+	Size   uint64 // bytes up to the next symbol or the end of the region; 0 when unknown
 	Type   byte   // as nm(1): 'T' 't' text, 'D' 'd' data, 'R' 'r', 'B' 'b', 'A' absolute (per-CPU offsets), …
 	Module string // "" for the kernel itself
 }
