@@ -1,0 +1,114 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/kinquest/inquest/arch"
+	"github.com/kinquest/inquest/dump"
+	"github.com/kinquest/inquest/dump/vmcoreinfo"
+	"github.com/kinquest/inquest/mem"
+	"github.com/kinquest/inquest/mem/xlat"
+)
+
+// Open rebuilds the kernel inside an image. The error wraps ErrNoKernel when
+// there is none to be found, or says what the dump or the kernel lacks; in
+// that case the Kernel, when it is not nil, still carries the evidence found
+// so far and may read physical memory.
+func Open(ctx context.Context, img dump.Image) (*Kernel, error) {
+	b := &boot{k: &Kernel{Image: img, Phys: mem.NewCache(img, cacheSize, lineSize(img.Info()))}, ctx: ctx}
+	if err := b.machine(); err != nil {
+		return b.k, err
+	}
+	for _, stage := range []func() error{b.notes, b.findImage, b.findSymbols, b.findSpace, b.findTypes, b.findModules} {
+		if err := stage(); err != nil {
+			return b.k, err
+		}
+		if err := ctx.Err(); err != nil {
+			return b.k, err
+		}
+	}
+	return b.k, ctx.Err()
+}
+
+// cacheSize bounds the cache of physical memory, in bytes: it holds the page
+// tables, task structs and stacks of some thousand tasks.
+const cacheSize = 32 << 20
+
+// lineSize is how much of the dump is read at once, in bytes: a page where pages
+// are compressed one by one, more where each read costs a system call.
+func lineSize(info dump.Info) int {
+	if len(info.Compression) > 0 {
+		return mem.PageSize
+	}
+	return 4 * mem.PageSize
+}
+
+// boot is the state of the bootstrap: what the stages so far have established.
+type boot struct {
+	k   *Kernel
+	ctx context.Context
+
+	cpus []arch.CPU
+	info *vmcoreinfo.Info
+
+	walker    xlat.X86
+	root      mem.Phys
+	haveRoot  bool
+	image     xlat.Linear // the kernel image as CR3 maps it; Size 0 when not looked at
+}
+
+// machine refuses what the rest is not made for.
+func (b *boot) machine() error {
+	switch m := b.k.Image.Info().Machine; m {
+	case arch.X86_64, arch.None:
+		return nil
+	default:
+		return fmt.Errorf("the dump is of a %s machine: only x86_64 is supported so far", m)
+	}
+}
+
+// notes reads the VMCOREINFO note and the CPUs' registers.
+func (b *boot) notes() error {
+	cpus, err := b.k.RegisterNotes()
+	switch {
+	case err != nil:
+		b.k.trail.failed("registers", err)
+	case len(cpus) == 0:
+		b.k.trail.failed("registers", errors.New("the dump records no CPU registers"))
+	default:
+		b.k.trail.found("registers", fmt.Sprintf("%d CPUs", len(cpus)), cpus[0].Source+" notes")
+	}
+	b.cpus = cpus
+	for n := range b.k.Image.Notes() {
+		if n.Name != "VMCOREINFO" {
+			continue
+		}
+		info, err := vmcoreinfo.Parse(n.Desc)
+		if err != nil {
+			b.k.trail.failed("VMCOREINFO", fmt.Errorf("note: %w", err))
+			continue
+		}
+		b.setInfo(info, "note of the dump")
+		break
+	}
+	return nil
+}
+
+func (b *boot) setInfo(info *vmcoreinfo.Info, from string) {
+	b.info, b.k.VMCoreInfo = info, info
+	b.k.trail.found("VMCOREINFO", fmt.Sprintf("release %s, %d entries", info.OSRelease, info.Len()), from)
+}
+
+// parallel runs the functions at the same time and joins their errors.
+func parallel(fns ...func() error) error {
+	errs := make([]error, len(fns))
+	var wg sync.WaitGroup
+	for i, fn := range fns {
+		wg.Go(func() { errs[i] = fn() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/kinquest/inquest/dump/vmcoreinfo"
+	"github.com/kinquest/inquest/mem"
+	"github.com/kinquest/inquest/mem/xlat"
+	"github.com/kinquest/inquest/sym"
+	"github.com/kinquest/inquest/sym/kallsyms"
+)
+
+// findSymbols decodes the kernel's own symbol table: where VMCOREINFO says it
+// is, else where its content is found.
+func (b *boot) findSymbols() error {
+	if b.haveRoot && b.info != nil {
+		if t, ok := kallsyms.TablesOf(b.info); ok {
+			list, err := kallsyms.Load(b.ctx, b.k.Mem, t)
+			if err == nil {
+				b.setSymbols(list, "tables named by VMCOREINFO")
+				return nil
+			}
+			b.k.trail.failed("symbols", err)
+		}
+	}
+	if err := b.symbolsByContent(); err != nil {
+		b.k.trail.failed("symbols", err)
+		return b.noSymbols(err)
+	}
+	return nil
+}
+
+func (b *boot) setSymbols(list *kallsyms.Kernel, from string) {
+	b.k.Symbols = sym.New(list.Symbols)
+	b.k.trail.found("symbols", list.String(), from)
+}
+
+// noSymbols says what the user can do about a dump without symbols.
+func (b *boot) noSymbols(err error) error {
+	if b.info != nil {
+		return fmt.Errorf("%w: kernel %s has no symbol table (CONFIG_KALLSYMS) in the dump, and inquest cannot use a vmlinux yet: %w",
+			ErrNoKernel, b.info.OSRelease, err)
+	}
+	return fmt.Errorf("%w: neither VMCOREINFO nor a kernel symbol table (CONFIG_KALLSYMS) is in its memory", ErrNoKernel)
+}
+
+// findSpace finishes the address space: the kernel's own root, the image and the
+// direct map as linear ranges.
+func (b *boot) findSpace() error {
+	k := b.k
+	if err := b.kernelRoot(); err != nil {
+		return err
+	}
+	if b.info == nil {
+		b.infoFromSymbol()
+	}
+	if b.info != nil {
+		k.KASLROffset, k.KASLRKnown = b.info.KASLROffset, b.info.HasKASLR
+	}
+	var linear []xlat.Linear
+	if image, ok := b.linearImage(); ok {
+		linear = append(linear, image)
+	}
+	if dm, from, ok := b.findDirectMap(); ok {
+		k.DirectMap = dm
+		linear = append(linear, dm)
+		k.trail.found("direct map", fmt.Sprintf("%s to %s", dm.Virt, dm.Virt+mem.Virt(dm.Size)), from)
+	} else {
+		k.trail.failed("direct map", errors.New("no known place maps physical memory one to one"))
+	}
+	k.Mem = xlat.NewSpace(k.Phys, b.walker, b.root, linear...)
+	if err := k.findCPUs(); err != nil {
+		k.trail.failed("CPUs", err)
+	} else {
+		k.trail.found("CPUs", fmt.Sprintf("%d possible, %d present, %d online", len(k.cpus.possible), len(k.cpus.present), len(k.cpus.online)),
+			"CPU masks and __per_cpu_offset")
+	}
+	return nil
+}
+
+// kernelRoot replaces the root that a CPU's CR3 gave by the kernel's own, whose
+// kernel half is complete, if it checks out.
+func (b *boot) kernelRoot() error {
+	top, err := b.k.Sym("swapper_pg_dir", "init_top_pgt", "init_level4_pgt")
+	if err != nil {
+		if b.haveRoot {
+			return nil
+		}
+		return fmt.Errorf("%w: %w", ErrNoKernel, err)
+	}
+	stext, err := b.k.Sym("_stext", "_text")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoKernel, err)
+	}
+	if b.haveRoot {
+		root := imagePhys(top, b.k.PhysBase)
+		if root != b.root && mapsTo(b.k.Phys, b.walker, root, stext, imagePhys(stext, b.k.PhysBase)) {
+			b.setRoot(b.walker, root, b.k.PhysBase, "symbol of the kernel's page table; it maps _stext")
+		}
+		return nil
+	}
+	for pb := range b.physBases(stext) {
+		for _, levels := range []int{4, 5} {
+			w := xlat.X86{Levels: levels}
+			if root := imagePhys(top, pb); mapsTo(b.k.Phys, w, root, stext, imagePhys(stext, pb)) {
+				b.setRoot(w, root, pb, "symbol of the kernel's page table; phys_base by trying each place where it maps _stext")
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%w: symbols were found, but no page tables that map them", ErrNoKernel)
+}
+
+// infoFromSymbol reads VMCOREINFO where the kernel keeps it (C vmcoreinfo_data).
+func (b *boot) infoFromSymbol() {
+	p, err := b.k.SymU64("vmcoreinfo_data")
+	if err != nil || p == 0 {
+		return
+	}
+	text := make([]byte, mem.PageSize)
+	n, err := b.k.Mem.ReadMem(text, mem.Virt(p))
+	if n == 0 {
+		b.k.trail.failed("VMCOREINFO", wrap("vmcoreinfo_data", err))
+		return
+	}
+	info, err := vmcoreinfo.Parse(text[:n])
+	if err != nil {
+		b.k.trail.failed("VMCOREINFO", wrap("vmcoreinfo_data", err))
+		return
+	}
+	b.setInfo(info, "symbol vmcoreinfo_data")
+}
+
+// linearImage gives the kernel image as one range, if its page tables agree at
+// both ends.
+func (b *boot) linearImage() (xlat.Linear, bool) {
+	start, err := b.k.Sym("_text", "_stext")
+	end, err2 := b.k.Sym("_end")
+	if err != nil || err2 != nil || end <= start || end-start > maxImage {
+		return xlat.Linear{}, false
+	}
+	l := xlat.Linear{Virt: start, Size: uint64(end - start), Phys: imagePhys(start, b.k.PhysBase)}
+	last := (end - 1) &^ (mem.PageSize - 1)
+	return l, mapsTo(b.k.Phys, b.walker, b.root, start, l.Phys) &&
+		mapsTo(b.k.Phys, b.walker, b.root, last, imagePhys(last, b.k.PhysBase))
+}
+
+// directMaps are the places of the direct map: without randomisation since
+// v4.20, d52888aa2753 ("x86/mm: Move LDT remap out of KASLR region on 5-level
+// paging"), and before it; 5-level ones are above (Documentation/arch/x86/x86_64/mm.rst).
+var directMaps = []mem.Virt{0xffff888000000000, 0xff11000000000000, 0xffff880000000000, 0xff10000000000000}
+
+// findDirectMap finds where the kernel maps all RAM: at page_offset_base when it
+// is a variable, else at one of the fixed places. The page tables must agree.
+func (b *boot) findDirectMap() (l xlat.Linear, from string, ok bool) {
+	bases := directMaps
+	from = "page tables at a fixed place"
+	if v, err := b.k.SymU64("page_offset_base"); err == nil {
+		bases, from = []mem.Virt{mem.Virt(v)}, "page_offset_base; page tables agree"
+	}
+	top := mem.Phys(0)
+	for e := range b.k.Image.Extents() {
+		top = max(top, e.End())
+	}
+	for _, base := range bases {
+		// The kernel image lies in RAM, so the direct map holds it.
+		if at := b.root; mapsTo(b.k.Phys, b.walker, b.root, base+mem.Virt(at), at) {
+			return xlat.Linear{Virt: base, Size: uint64(top), Phys: 0}, from, true
+		}
+	}
+	return xlat.Linear{}, "", false
+}
