@@ -150,6 +150,15 @@ func TestFindChoosesAndMisses(t *testing.T) {
 	}
 }
 
+func TestIntegersBySpelling(t *testing.T) {
+	s := parse(t, "int long_unsigned_int 8 0\nint int 4 1", nil)
+	for _, name := range []string{"unsigned long", "long unsigned int", "unsigned long int"} {
+		if got := find[*ctype.Int](t, s, ctype.IntKind, name); got.Name != "unsigned long" || got.Bytes != 8 {
+			t.Errorf("%s is %+v", name, got)
+		}
+	}
+}
+
 func TestModule(t *testing.T) {
 	base := parse(t, kernel, nil)
 	mod := parse(t, `

@@ -18,7 +18,7 @@ import (
 //	datasec NAME BYTES ID@OFF:BYTES…                    decltag NAME ID
 //	raw INFO ARG WORD…
 //
-// "-" is the empty name.
+// "-" is the empty name; "_" in the name of an int is a space.
 type builder struct {
 	t       testing.TB
 	types   []byte
@@ -94,7 +94,7 @@ var plain = map[string]int{
 func (b *builder) line(f []string) {
 	switch word := f[0]; word {
 	case "int":
-		b.head(f[1], kindInt, 0, false, f[2])
+		b.head(strings.ReplaceAll(f[1], "_", " "), kindInt, 0, false, f[2])
 		b.u32(b.num(f[3])<<24 | b.num(f[2])*8)
 	case "array":
 		b.head("", kindArray, 0, false, "0")

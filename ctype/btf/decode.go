@@ -137,7 +137,7 @@ func (s *Spec) buildInt(rec *record, name string) (ctype.Type, error) {
 	}
 	enc := rec.u32(0) >> 24
 	return &ctype.Int{
-		Name: name, Bytes: uint64(rec.arg),
+		Name: ctype.BaseName(name), Bytes: uint64(rec.arg),
 		Signed: enc&intSigned != 0,
 		// pahole leaves BTF_INT_CHAR out.
 		Char: enc&intChar != 0 || rec.arg == 1 && (name == "char" || name == "signed char" || name == "unsigned char"),

@@ -33,25 +33,35 @@ func kinds(k ctype.Kind) uint32 {
 	return set(kindStruct, kindUnion, kindFwd, kindEnum, kindEnum64, kindTypedef, kindInt, kindFloat)
 }
 
-// Find implements ctype.Source. Where types share a name it takes the one that
-// All gives first.
+// Find implements ctype.Source. Where types share a name it takes the largest
+// definition, and of these the one of the lowest id; a module's own before its
+// base's. Integers are found by all of their spellings.
 func (s *Spec) Find(kind ctype.Kind, name string) (ctype.Type, error) {
-	var best uint32
-	var bestRank uint64
-	for at := s; at != nil; at = at.base {
+	id := s.best(kind, name)
+	if id == 0 && (kind == ctype.IntKind || kind == ctype.AnyKind) {
+		for _, n := range ctype.Spellings(name)[1:] {
+			if id == 0 {
+				id = s.best(kind, n)
+			}
+		}
+	}
+	if id == 0 {
+		return nil, &ctype.LookupError{In: s.what(), Tried: []string{describe(kind) + name}}
+	}
+	return s.Type(id)
+}
+
+// best is the id that Find chooses, 0 for none.
+func (s *Spec) best(kind ctype.Kind, name string) (best uint32) {
+	bestRank := uint64(0)
+	for at := s; at != nil && bestRank <= incomplete; at = at.base {
 		for id := range at.ids(name) {
 			if r := at.rank(id, kind); r > bestRank {
 				best, bestRank = id, r
 			}
 		}
-		if bestRank > incomplete {
-			break
-		}
 	}
-	if bestRank == 0 {
-		return nil, &ctype.LookupError{In: s.what(), Tried: []string{describe(kind) + name}}
-	}
-	return s.Type(best)
+	return best
 }
 
 // The ranks of types that share a name: what is only declared comes last, then
