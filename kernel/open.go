@@ -7,10 +7,12 @@ import (
 	"sync"
 
 	"github.com/kinquest/inquest/arch"
+	"github.com/kinquest/inquest/ctype"
 	"github.com/kinquest/inquest/dump"
 	"github.com/kinquest/inquest/dump/vmcoreinfo"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/mem/xlat"
+	"github.com/kinquest/inquest/sym"
 )
 
 // Open rebuilds the kernel inside an image. The error wraps ErrNoKernel when
@@ -54,10 +56,10 @@ type boot struct {
 	cpus []arch.CPU
 	info *vmcoreinfo.Info
 
-	walker    xlat.X86
-	root      mem.Phys
-	haveRoot  bool
-	image     xlat.Linear // the kernel image as CR3 maps it; Size 0 when not looked at
+	walker   xlat.X86
+	root     mem.Phys
+	haveRoot bool
+	image    xlat.Linear // the kernel image as CR3 maps it; Size 0 when not looked at
 }
 
 // machine refuses what the rest is not made for.
@@ -100,6 +102,13 @@ func (b *boot) notes() error {
 func (b *boot) setInfo(info *vmcoreinfo.Info, from string) {
 	b.info, b.k.VMCoreInfo = info, info
 	b.k.trail.found("VMCOREINFO", fmt.Sprintf("release %s, %d entries", info.OSRelease, info.Len()), from)
+}
+
+// Assemble makes a kernel of parts that the caller found by other means than
+// Open: its address space, symbols and types. The kernel has no image.
+func Assemble(space *xlat.Space, symbols *sym.Table, types ctype.Source) (*Kernel, error) {
+	k := &Kernel{Mem: space, Symbols: symbols, Types: types}
+	return k, k.findCPUs()
 }
 
 // parallel runs the functions at the same time and joins their errors.
