@@ -11,6 +11,8 @@ import (
 
 	"github.com/kinquest/inquest/arch"
 	"github.com/kinquest/inquest/dump/elfcore"
+	"github.com/kinquest/inquest/dump/flat"
+	"github.com/kinquest/inquest/dump/kdump"
 	"github.com/kinquest/inquest/mem"
 )
 
@@ -98,8 +100,22 @@ func openFile(path string) (*os.File, int64, error) {
 // image is an open dump behind a cache.
 type image struct {
 	Image
-	cache  *mem.Cache
-	closer func() error
+	cache   *mem.Cache
+	streams []*flat.Reader // the flattened ones among the files
+	size    int64          // of all files
+	closer  func() error
+}
+
+// Info adds what the flattened form tells.
+func (i *image) Info() Info {
+	info := i.Image.Info()
+	info.FileSize = i.size
+	for _, r := range i.streams {
+		info.Flattened = true
+		info.Truncated = info.Truncated || r.Truncated()
+		info.Problems = slices.Concat(r.Problems(), info.Problems)
+	}
+	return info
 }
 
 func (i *image) ReadMem(p []byte, addr mem.Phys) (int, error) { return i.cache.ReadMem(p, addr) }
@@ -134,23 +150,63 @@ func (i *image) Close() error {
 }
 
 func openParts(ctx context.Context, parts []part) (*image, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	kinds := make([]kind, len(parts))
-	for i, p := range parts {
-		k, err := probe(p)
+	total := int64(0)
+	var streams []*flat.Reader
+	for i := range parts {
+		p := &parts[i]
+		total += p.size
+		k, err := probe(*p)
 		if err != nil {
 			return nil, err
 		}
+		if k == kindFlat {
+			r, err := flat.Open(ctx, p.src, p.size, p.name)
+			if err != nil {
+				return nil, err
+			}
+			streams = append(streams, r)
+			p.src, p.size = r, r.Size()
+			if k, err = probe(*p); err != nil {
+				return nil, err
+			}
+		}
 		kinds[i] = k
 	}
-	if len(parts) > 1 && slices.Contains(kinds, kindELF) {
-		return nil, fmt.Errorf("%s: an ELF core is one file; %d files were given", parts[0].name, len(parts))
-	}
-	img, err := elfcore.Open(parts[0].src, parts[0].size, parts[0].name)
+	img, err := openKind(ctx, kinds, parts)
 	if err != nil {
 		return nil, err
 	}
-	return &image{Image: img, cache: mem.NewCache(img, cacheBytes, elfLineSize)}, nil
+	img.streams, img.size = streams, total
+	return img, nil
+}
+
+// openKind opens files whose containers are off.
+func openKind(ctx context.Context, kinds []kind, parts []part) (*image, error) {
+	for i, k := range kinds {
+		switch {
+		case k == kindFlat:
+			return nil, &FormatError{File: parts[i].name, Msg: "a flattened stream within a flattened stream", Err: ErrUnknownFormat}
+		case k != kinds[0]:
+			return nil, fmt.Errorf("%s and %s are dumps of different formats; give the files of one dump", parts[0].name, parts[i].name)
+		case k == kindELF && len(parts) > 1:
+			return nil, fmt.Errorf("%s: an ELF core is one file, but %d files were given", parts[0].name, len(parts))
+		}
+	}
+	if kinds[0] == kindELF {
+		f, err := elfcore.Open(parts[0].src, parts[0].size, parts[0].name)
+		if err != nil {
+			return nil, err
+		}
+		return &image{Image: f, cache: mem.NewCache(f, cacheBytes, elfLineSize)}, nil
+	}
+	files := make([]kdump.Part, len(parts))
+	for i, p := range parts {
+		files[i] = kdump.Part{Src: p.src, Size: p.size, Name: p.name}
+	}
+	f, err := kdump.Open(ctx, files...)
+	if err != nil {
+		return nil, err
+	}
+	return &image{Image: f, cache: mem.NewCache(f, cacheBytes, f.Info().PageSize)}, nil
 }
