@@ -9,12 +9,9 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/kinquest/inquest/dump/format"
+	"github.com/kinquest/inquest/dump"
 	"github.com/kinquest/inquest/mem"
 )
-
-// Source is the physical memory that Scan reads: a dump.Image is one.
-type Source = format.Image
 
 // Candidate is a VMCOREINFO text found in RAM.
 type Candidate struct {
@@ -57,20 +54,21 @@ type hit struct {
 // kernel or one that ran before: the likeliest comes first, and whether its
 // page tables map its _stext is for the caller to check. No candidate is no
 // error; the error is ctx's.
-func Scan(ctx context.Context, src Source) ([]Candidate, error) {
+func Scan(ctx context.Context, img dump.Image) ([]Candidate, error) {
 	var mu sync.Mutex
 	var hits []hit
-	err := scanExtents(ctx, src, notePrologue+1, func(addr mem.Phys, b []byte) {
-		found := findIn(addr, b)
+	err := dump.Scan(ctx, img, notePrologue, func(chunk []byte, at mem.Phys) error {
+		found := findIn(at, chunk)
 		mu.Lock()
 		defer mu.Unlock()
 		hits = append(hits, found[:min(len(found), maxHits-len(hits))]...)
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("scan memory for VMCOREINFO: %w", err)
 	}
 	slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.addr, b.addr) })
-	return collect(src, slices.Compact(hits)), nil
+	return collect(img, slices.Compact(hits)), nil
 }
 
 // findIn gives the places in b, which lies at addr, where the text may begin.
@@ -100,12 +98,12 @@ func findIn(addr mem.Phys, b []byte) (hits []hit) {
 }
 
 // collect reads the texts at hits and puts the likeliest kernel first.
-func collect(src Source, hits []hit) []Candidate {
+func collect(img dump.Image, hits []hit) []Candidate {
 	var out []Candidate
 	at := map[string]int{}
 	buf := make([]byte, MaxText)
 	for _, h := range hits {
-		info := readText(src, h, buf)
+		info := readText(img, h, buf)
 		if info == nil || !complete(info) {
 			continue
 		}
@@ -123,12 +121,12 @@ func collect(src Source, hits []hit) []Candidate {
 }
 
 // readText parses the text at h; nil when there is none.
-func readText(src Source, h hit, buf []byte) *Info {
+func readText(img dump.Image, h hit, buf []byte) *Info {
 	size := len(buf)
 	if h.size > 0 {
 		size = min(size, h.size)
 	}
-	n, _ := src.ReadMem(buf[:size], h.addr) // a text before a hole is as good as any
+	n, _ := img.ReadMem(buf[:size], h.addr) // a text before a hole is as good as any
 	b := buf[:n]
 	if !bytes.HasPrefix(b, textMagic) {
 		return nil

@@ -57,13 +57,14 @@ func newImage(size int) *image {
 }
 
 func TestScanFindsTextAndNote(t *testing.T) {
-	m := newImage(3 * chunkSize)
+	const mib = 1 << 20 // dump.Scan reads so much at once
+	m := newImage(3 * mib)
 	m.put(0x100000, "OSRELEASE=%s\nBUILD-ID=%20phN\nPAGESIZE=%ld\n")
 	m.put(0x120000, "OSRELEASE=6.1\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\n") // unfinished
 	m.put(0x130000, strings.Replace(sample, "ffffffffac400000", "400000", 1))          // no kernel address
 	m.put(0x140010, sample)                                                            // not at a page's start
 	m.put(0x150000, sample)
-	noted := m.putNote(0x100000+chunkSize-30, sample) // crosses two pieces
+	noted := m.putNote(0x100000+mib-30, sample) // crosses two pieces
 	m.lost[0x145000] = true
 	got, err := Scan(context.Background(), m)
 	if err != nil || len(got) != 1 {
