@@ -86,6 +86,22 @@ func (k *Kernel) ModuleAt(addr mem.Virt) (*Module, bool) {
 	return nil, false
 }
 
+// loadModules reads the module list and adds the modules' symbols. Modules that
+// cannot be read leave the kernel as it is.
+func (k *Kernel) loadModules() {
+	k.modules, k.modErr = k.findModules()
+	if k.modErr != nil {
+		k.trail.failed("modules", k.modErr)
+	}
+	n, err := k.moduleSymbols()
+	if err != nil {
+		k.trail.failed("module symbols", err)
+	}
+	if len(k.modules) > 0 {
+		k.trail.found("modules", fmt.Sprintf("%d modules, %d symbols", len(k.modules), n), "list at symbol modules")
+	}
+}
+
 // findModules walks the list of modules (C modules).
 func (k *Kernel) findModules() ([]Module, error) {
 	var f moduleFields

@@ -24,7 +24,7 @@ func Open(ctx context.Context, img dump.Image) (*Kernel, error) {
 	if err := b.machine(); err != nil {
 		return b.k, err
 	}
-	for _, stage := range []func() error{b.notes, b.findImage, b.findSymbols, b.findSpace, b.findTypes, b.findModules} {
+	for _, stage := range []func() error{b.notes, b.findImage, b.findSymbols, b.findSpace, b.findTypes} {
 		if err := stage(); err != nil {
 			return b.k, err
 		}
@@ -32,6 +32,7 @@ func Open(ctx context.Context, img dump.Image) (*Kernel, error) {
 			return b.k, err
 		}
 	}
+	b.k.loadModules()
 	return b.k, ctx.Err()
 }
 
@@ -108,7 +109,11 @@ func (b *boot) setInfo(info *vmcoreinfo.Info, from string) {
 // Open: its address space, symbols and types. The kernel has no image.
 func Assemble(space *xlat.Space, symbols *sym.Table, types ctype.Source) (*Kernel, error) {
 	k := &Kernel{Mem: space, Symbols: symbols, Types: types}
-	return k, k.findCPUs()
+	if err := k.findCPUs(); err != nil {
+		return nil, err
+	}
+	k.loadModules()
+	return k, nil
 }
 
 // parallel runs the functions at the same time and joins their errors.

@@ -1,4 +1,3 @@
 package kernel
 
 func (b *boot) symbolsByContent() error { return errNoImage }
-func (b *boot) moduleSymbols() (int, error) { return 0, nil }

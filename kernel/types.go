@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/kinquest/inquest/ctype/btf"
-	"github.com/kinquest/inquest/mem"
 )
 
 // maxBTF bounds what is read of the kernel's BTF: distributions have 5 MiB, a
@@ -43,23 +42,4 @@ func (b *boot) loadBTF() (*btf.Spec, error) {
 		return nil, fmt.Errorf("BTF: %w", err)
 	}
 	return btf.Parse(data, nil)
-}
-
-// findModules reads the module list and adds the modules' symbols. Modules that
-// cannot be read leave the kernel as it is.
-func (b *boot) findModules() error {
-	k := b.k
-	k.modules, k.modErr = k.findModules()
-	if k.modErr != nil {
-		k.trail.failed("modules", k.modErr)
-	}
-	n, err := b.moduleSymbols()
-	if err != nil {
-		k.trail.failed("module symbols", err)
-	}
-	if len(k.modules) > 0 {
-		k.trail.found("modules", fmt.Sprintf("%d modules, %d symbols", len(k.modules), n), "list at symbol modules")
-	}
-	_ = mem.PageSize
-	return nil
 }
