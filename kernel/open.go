@@ -60,6 +60,8 @@ type boot struct {
 	walker   xlat.X86
 	root     mem.Phys
 	haveRoot bool
+	// unverified: the page tables are lost, and the image's place is only said.
+	unverified bool
 	image    xlat.Linear // the kernel image as CR3 maps it; Size 0 when not looked at
 }
 

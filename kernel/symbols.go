@@ -14,6 +14,7 @@ import (
 // findSymbols decodes the kernel's own symbol table: where VMCOREINFO says it
 // is, else where its content is found.
 func (b *boot) findSymbols() error {
+	var errs []error
 	if b.haveRoot && b.info != nil {
 		if t, ok := kallsyms.TablesOf(b.info); ok {
 			list, err := kallsyms.Load(b.ctx, b.k.Mem, t)
@@ -21,14 +22,21 @@ func (b *boot) findSymbols() error {
 				b.setSymbols(list, "tables named by VMCOREINFO")
 				return nil
 			}
-			b.k.trail.failed("symbols", err)
+			errs = append(errs, err)
 		}
 	}
-	if err := b.symbolsByContent(); err != nil {
-		b.k.trail.failed("symbols", err)
-		return b.noSymbols(err)
+	err := b.symbolsByContent()
+	if err == nil {
+		return nil
 	}
-	return nil
+	errs = append(errs, err)
+	for _, err := range errs {
+		b.k.trail.failed("symbols", err)
+	}
+	if err := b.ctx.Err(); err != nil {
+		return err
+	}
+	return b.noSymbols(errs[0])
 }
 
 func (b *boot) setSymbols(list *kallsyms.Kernel, from string) {
@@ -38,11 +46,15 @@ func (b *boot) setSymbols(list *kallsyms.Kernel, from string) {
 
 // noSymbols says what the user can do about a dump without symbols.
 func (b *boot) noSymbols(err error) error {
-	if b.info != nil {
-		return fmt.Errorf("%w: kernel %s has no symbol table (CONFIG_KALLSYMS) in the dump, and inquest cannot use a vmlinux yet: %w",
-			ErrNoKernel, b.info.OSRelease, err)
+	_, fault := errors.AsType[*mem.FaultError](err)
+	switch {
+	case fault && b.info != nil:
+		return fmt.Errorf("the symbol table of kernel %s cannot be read: %w", b.info.OSRelease, err)
+	case b.info != nil:
+		return fmt.Errorf("kernel %s has no symbol table (CONFIG_KALLSYMS) that can be used, and inquest cannot use a vmlinux yet: %w",
+			b.info.OSRelease, err)
 	}
-	return fmt.Errorf("%w: neither VMCOREINFO nor a kernel symbol table (CONFIG_KALLSYMS) is in its memory", ErrNoKernel)
+	return fmt.Errorf("%w: neither VMCOREINFO nor a kernel's symbol table (CONFIG_KALLSYMS) is in its memory", ErrNoKernel)
 }
 
 // findSpace finishes the address space: the kernel's own root, the image and the
@@ -59,7 +71,9 @@ func (b *boot) findSpace() error {
 		k.KASLROffset, k.KASLRKnown = b.info.KASLROffset, b.info.HasKASLR
 	}
 	var linear []xlat.Linear
-	if image, ok := b.linearImage(); ok {
+	if b.unverified {
+		linear = append(linear, b.assumedImage())
+	} else if image, ok := b.linearImage(); ok {
 		linear = append(linear, image)
 	}
 	if dm, from, ok := b.findDirectMap(); ok {
@@ -159,13 +173,16 @@ func (b *boot) findDirectMap() (l xlat.Linear, from string, ok bool) {
 	if v, err := b.k.SymU64("page_offset_base"); err == nil {
 		bases, from = []mem.Virt{mem.Virt(v)}, "page_offset_base; page tables agree"
 	}
+	if b.unverified {
+		from = "not checked: the page tables are lost"
+	}
 	top := mem.Phys(0)
 	for e := range b.k.Image.Extents() {
 		top = max(top, e.End())
 	}
 	for _, base := range bases {
 		// The kernel image lies in RAM, so the direct map holds it.
-		if at := b.root; mapsTo(b.k.Phys, b.walker, b.root, base+mem.Virt(at), at) {
+		if at := b.root; b.unverified || mapsTo(b.k.Phys, b.walker, b.root, base+mem.Virt(at), at) {
 			return xlat.Linear{Virt: base, Size: uint64(top), Phys: 0}, from, true
 		}
 	}

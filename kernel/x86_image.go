@@ -38,10 +38,35 @@ func (b *boot) findImage() error {
 	if len(b.cpus) > 0 {
 		b.k.trail.failed("page tables", fmt.Errorf("by registers: %w", err))
 	}
-	if b.info == nil && b.rootFromScan() {
-		return nil
+	if b.info == nil && b.rootFromScan() || b.ctx.Err() != nil {
+		return b.ctx.Err()
 	}
-	return b.ctx.Err()
+	b.imageFromInfo()
+	return nil
+}
+
+// imageFromInfo makes do without page tables, which a damaged dump may have
+// lost: VMCOREINFO's phys_base alone says where the kernel image lies. What the
+// kernel maps page by page, as its stacks, then stays out of reach.
+func (b *boot) imageFromInfo() {
+	if b.info == nil {
+		return
+	}
+	if n, ok := b.info.Number("phys_base"); ok {
+		b.k.PhysBase, b.unverified = mem.Phys(n), true
+		b.walker = xlat.X86{Levels: levelOrder(b.info)[0]}
+		b.root, b.haveRoot = noRoot, true
+		b.k.Mem = xlat.NewSpace(b.k.Phys, b.walker, b.root, b.assumedImage())
+		b.k.trail.found("page tables", fmt.Sprintf("none; phys_base %#x", uint64(n)), "VMCOREINFO, unchecked")
+	}
+}
+
+// noRoot stands for page tables that the dump has lost: no memory is there.
+const noRoot mem.Phys = 1<<52 - mem.PageSize
+
+// assumedImage is the area of the kernel image, placed by phys_base.
+func (b *boot) assumedImage() xlat.Linear {
+	return xlat.Linear{Virt: KernelMap, Size: imageArea, Phys: b.k.PhysBase}
 }
 
 // setRoot notes where the kernel's page tables and image are.
