@@ -235,5 +235,12 @@ func sampleSymbols(tb testing.TB, count int, percpu bool) []symbol {
 		}
 		out = append(out, s)
 	}
-	return append(out, symbols("ffffffff8c600000 D linux_banner\nffffffff8ca00000 B _end")...)
+	return append(out, symbols(`
+ffffffff8c5ff000 T _etext
+ffffffff8c600000 D __start_rodata
+ffffffff8c600000 D linux_banner
+ffffffff8c600100 D linux_proc_banner
+ffffffff8c600200 d table_of_functions
+ffffffff8c900000 R __end_rodata
+ffffffff8ca00000 B _end`)...)
 }

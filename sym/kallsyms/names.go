@@ -157,13 +157,13 @@ type stream struct {
 
 // need makes sure that b has at least n bytes.
 func (s *stream) need(n int) error {
-	const step = 256 << 10
+	const least, most = 4 << 10, 256 << 10
 	for len(s.b) < n {
 		if n > maxPacked {
 			return fmt.Errorf("%w: more than %d bytes", ErrBadTables, maxPacked)
 		}
 		old := len(s.b)
-		s.b = append(s.b, make([]byte, step)...)
+		s.b = append(s.b, make([]byte, min(max(old, least), most))...)
 		got, err := s.r.ReadMem(s.b[old:], s.at+mem.Virt(old))
 		s.b = s.b[:old+got]
 		if err != nil && len(s.b) < n {
