@@ -93,37 +93,51 @@ func (b *boot) findSpace() error {
 	return nil
 }
 
+// topTables are the names of the kernel's top-level page table: init_top_pgt
+// since v4.13, 65ade2f872b4 ("x86/boot/64: Rename init_level4_pgt and
+// early_level4_pgt").
+var topTables = []string{"init_top_pgt", "init_level4_pgt", "swapper_pg_dir"}
+
 // kernelRoot replaces the root that a CPU's CR3 gave by the kernel's own, whose
 // kernel half is complete, if it checks out.
 func (b *boot) kernelRoot() error {
-	top, err := b.k.Sym("swapper_pg_dir", "init_top_pgt", "init_level4_pgt")
-	if err != nil {
+	if b.unverified {
+		return nil
+	}
+	top, err := b.k.Sym(topTables...)
+	stext, err2 := b.k.Sym("_stext", "_text")
+	if err := errors.Join(err, err2); err != nil {
 		if b.haveRoot {
 			return nil
 		}
 		return fmt.Errorf("%w: %w", ErrNoKernel, err)
 	}
-	stext, err := b.k.Sym("_stext", "_text")
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoKernel, err)
-	}
 	if b.haveRoot {
-		root := imagePhys(top, b.k.PhysBase)
-		if root != b.root && mapsTo(b.k.Phys, b.walker, root, stext, imagePhys(stext, b.k.PhysBase)) {
-			b.setRoot(b.walker, root, b.k.PhysBase, "symbol of the kernel's page table; it maps _stext")
+		if imagePhys(top, b.k.PhysBase) != b.root {
+			b.tryRoot(top, stext, b.k.PhysBase, "symbol of the kernel's page table")
 		}
 		return nil
 	}
 	for pb := range b.physBases(stext) {
-		for _, levels := range []int{4, 5} {
-			w := xlat.X86{Levels: levels}
-			if root := imagePhys(top, pb); mapsTo(b.k.Phys, w, root, stext, imagePhys(stext, pb)) {
-				b.setRoot(w, root, pb, "symbol of the kernel's page table; phys_base by trying each place where it maps _stext")
-				return nil
-			}
+		if b.tryRoot(top, stext, pb, "symbol of the kernel's page table; phys_base by trying each place") {
+			return nil
 		}
 	}
 	return fmt.Errorf("%w: symbols were found, but no page tables that map them", ErrNoKernel)
+}
+
+// tryRoot takes the table at the virtual address top for the kernel's root if
+// it maps _stext to where phys_base says it is.
+func (b *boot) tryRoot(top, stext mem.Virt, physBase mem.Phys, from string) bool {
+	root, want := imagePhys(top, physBase), imagePhys(stext, physBase)
+	for _, levels := range []int{4, 5} {
+		w := xlat.X86{Levels: levels, EncryptMask: b.walker.EncryptMask}
+		if mapsTo(b.k.Phys, w, root, stext, want) {
+			b.setRoot(w, root, physBase, from+"; it maps _stext")
+			return true
+		}
+	}
+	return false
 }
 
 // infoFromSymbol reads VMCOREINFO where the kernel keeps it (C vmcoreinfo_data).

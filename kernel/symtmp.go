@@ -1,3 +1,0 @@
-package kernel
-
-func (b *boot) symbolsByContent() error { return errNoImage }
