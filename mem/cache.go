@@ -1,6 +1,10 @@
 package mem
 
-import "github.com/kinquest/inquest/internal/setcache"
+import (
+	"sync"
+
+	"github.com/kinquest/inquest/internal/setcache"
+)
 
 // Cache sizes.
 const (
@@ -18,7 +22,8 @@ const (
 type Cache struct {
 	src   Reader[Phys]
 	lines *setcache.Cache[*line]
-	size  uint64 // of a line, bytes, a power of two
+	size  uint64    // of a line, bytes, a power of two
+	spare sync.Pool // *line, of reads that failed
 }
 
 // line is an aligned run of memory. A page whose bit in bad is set could not
@@ -86,21 +91,28 @@ func (c *Cache) line(base uint64) (*line, error) {
 	return c.lines.Load(base/c.size, func() (*line, error) { return c.fill(base) })
 }
 
+// fill reads the line at base. One that has no whole page is not kept, so that
+// faults displace nothing.
 func (c *Cache) fill(base uint64) (*line, error) {
-	l := &line{data: make([]byte, c.size)}
+	l, ok := c.spare.Get().(*line)
+	if !ok {
+		l = &line{data: make([]byte, c.size)}
+	}
 	n, err := c.src.ReadMem(l.data, Phys(base))
 	if err == nil {
 		return l, nil
 	}
-	good := false
-	for off := uint64(n) &^ (PageSize - 1); off < c.size; off += PageSize {
+	good := n >= PageSize
+	for off := uint64(n) &^ (PageSize - 1); c.size > PageSize && off < c.size; off += PageSize {
 		if _, e := c.src.ReadMem(l.data[off:off+PageSize], Phys(base+off)); e != nil {
 			l.bad |= 1 << (off / PageSize)
-			continue
+		} else {
+			good = true
 		}
-		good = true
 	}
-	if !good && n < PageSize {
+	if !good {
+		l.bad = 0
+		c.spare.Put(l)
 		return nil, err
 	}
 	return l, nil
