@@ -228,11 +228,11 @@ func (f *File) describe() {
 			f.info.CrashTime = crashTime(n.Desc)
 		}
 	}
-	if f.info.Variant == "" && vmcoreinfo {
+	switch {
+	case len(f.absent) > 0 && vmcoreinfo && f.hdr.shnum == 0: // QEMU leaves out nothing, or writes section headers
+		f.info.Variant = "makedumpfile"
+	case f.info.Variant == "" && vmcoreinfo:
 		f.info.Variant = "/proc/vmcore"
-		if len(f.absent) > 0 {
-			f.info.Variant = "makedumpfile"
-		}
 	}
 }
 

@@ -170,10 +170,13 @@ func (m *member) plausible(off int64) bool {
 // count sums up the second bitmap, in pieces of bounded size.
 func (m *member) count(ctx context.Context) error {
 	h := &m.hdr
-	if h.split && (h.start >= h.end || h.start >= m.pfns) {
+	if h.split && (h.start > h.end || h.start > m.pfns) {
 		return m.errAt(int64(h.blockSize), fmt.Sprintf("split file of PFNs %#x to %#x, of %#x pages in all", h.start, h.end, m.pfns), nil)
 	}
 	h.end = min(h.end, m.pfns)
+	if h.start == h.end { // makedumpfile --split of little memory leaves files empty
+		return nil
+	}
 	m.first = h.start / chunkPFNs
 	buf := make([]byte, scanBytes)
 	byteEnd := (h.end + 7) / 8
