@@ -33,10 +33,11 @@ func Open(ctx context.Context, paths ...string) (Image, error) {
 		return nil, errors.New("no dump file given")
 	}
 	var parts []part
+	var files []io.Closer
 	closeAll := func() error {
 		var errs []error
-		for _, p := range parts {
-			errs = append(errs, p.src.(io.Closer).Close())
+		for _, f := range files {
+			errs = append(errs, f.Close())
 		}
 		return errors.Join(errs...)
 	}
@@ -45,6 +46,7 @@ func Open(ctx context.Context, paths ...string) (Image, error) {
 		if err != nil {
 			return nil, errors.Join(err, closeAll())
 		}
+		files = append(files, f)
 		parts = append(parts, part{src: f, size: size, name: path})
 	}
 	img, err := openParts(ctx, parts)
