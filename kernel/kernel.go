@@ -23,7 +23,7 @@ import (
 // concurrent use.
 type Kernel struct {
 	Image dump.Image
-	// Phys reads physical memory through the page cache.
+	// Phys reads physical memory; dump.Open's images cache it.
 	Phys mem.Reader[mem.Phys]
 	// Mem reads kernel virtual memory.
 	Mem *xlat.Space

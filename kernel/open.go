@@ -20,7 +20,7 @@ import (
 // that case the Kernel, when it is not nil, still carries the evidence found
 // so far and may read physical memory.
 func Open(ctx context.Context, img dump.Image) (*Kernel, error) {
-	b := &boot{k: &Kernel{Image: img, Phys: mem.NewCache(img, cacheSize, lineSize(img.Info()))}, ctx: ctx}
+	b := &boot{k: &Kernel{Image: img, Phys: img}, ctx: ctx}
 	if err := b.machine(); err != nil {
 		return b.k, err
 	}
@@ -34,19 +34,6 @@ func Open(ctx context.Context, img dump.Image) (*Kernel, error) {
 	}
 	b.k.loadModules()
 	return b.k, ctx.Err()
-}
-
-// cacheSize bounds the cache of physical memory, in bytes: it holds the page
-// tables, task structs and stacks of some thousand tasks.
-const cacheSize = 32 << 20
-
-// lineSize is how much of the dump is read at once, in bytes: a page where pages
-// are compressed one by one, more where each read costs a system call.
-func lineSize(info dump.Info) int {
-	if len(info.Compression) > 0 {
-		return mem.PageSize
-	}
-	return 4 * mem.PageSize
 }
 
 // boot is the state of the bootstrap: what the stages so far have established.
