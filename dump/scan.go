@@ -39,8 +39,11 @@ func Scan(ctx context.Context, img Image, overlap int, fn func(chunk []byte, at 
 	})
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
-			buf := make([]byte, scanChunk+overlap)
+			var buf []byte
 			for c := range work {
+				if uint64(len(buf)) < c.Size {
+					buf = make([]byte, c.Size)
+				}
 				if err := scanRange(ctx, img, buf[:c.Size], c.Start, fn); err != nil {
 					return err
 				}

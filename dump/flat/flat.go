@@ -100,7 +100,7 @@ type window struct {
 func (w *window) head(pos int64) ([]byte, error) {
 	if pos < w.at || pos+blockHead > w.at+int64(w.n) {
 		if pos < w.at+2*int64(w.n) { // the next head was close: read more at once
-			w.size = min(2*w.size, largeWindow)
+			w.size = min(2*w.size, len(w.buf))
 		} else {
 			w.size = smallWindow
 		}
@@ -118,7 +118,7 @@ func (w *window) head(pos int64) ([]byte, error) {
 
 // index reads the block heads.
 func (r *Reader) index(ctx context.Context) error {
-	w := &window{r: r, buf: make([]byte, largeWindow), at: -1, size: smallWindow}
+	w := &window{r: r, buf: make([]byte, min(largeWindow, max(r.streamLen, smallWindow))), at: -1, size: smallWindow}
 	var spans []overlay.Span
 	for pos := int64(headerSize); ; {
 		if len(spans)%checkEvery == 0 && ctx.Err() != nil {

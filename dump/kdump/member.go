@@ -131,7 +131,7 @@ func (m *member) layout() error {
 	chosen := -1
 	for i, w := range ways {
 		end := start + int64(w.blocks)*bs
-		if w.blocks > 0 && w.pfns > 0 && end < m.size && (chosen < 0 || m.plausible(end)) {
+		if w.blocks > 0 && w.pfns > 0 && end <= m.size && (chosen < 0 || m.plausible(end)) {
 			chosen = i
 			if m.plausible(end) {
 				break
@@ -178,8 +178,8 @@ func (m *member) count(ctx context.Context) error {
 		return nil
 	}
 	m.first = h.start / chunkPFNs
-	buf := make([]byte, scanBytes)
 	byteEnd := (h.end + 7) / 8
+	buf := make([]byte, min(scanBytes, byteEnd))
 	n := uint64(0)
 	for at := m.first * chunkBytes; at < byteEnd; at += scanBytes {
 		if err := ctx.Err(); err != nil {
