@@ -57,6 +57,9 @@ func TestPlausible(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+	if KnownCS(0) || KnownCS(UserSS) || !KnownCS(KernelCS) || !KnownCS(User32CS) {
+		t.Error("KnownCS takes data selectors for code, or misses one")
+	}
 	if (&Regs{CS: KernelCS, Flags: 2}).Plausible() {
 		t.Error("registers that are not Full are plausible")
 	}

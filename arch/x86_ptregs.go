@@ -66,6 +66,15 @@ const (
 	XenUserCS   = 0xe033
 )
 
+// KnownCS says whether a kernel loads that selector into CS.
+func KnownCS(sel uint16) bool {
+	switch sel {
+	case KernelCS, UserCS, User32CS, XenKernelCS, XenUserCS:
+		return true
+	}
+	return false
+}
+
 // RFLAGS bits (Intel SDM volume 1, 3.4.3): bit 1 always reads as one, those of
 // flagsReserved as zero.
 const (

@@ -23,7 +23,7 @@ func (w *walk) guess() (done bool) {
 			if err != nil || !w.u.afterCall(mem.Virt(v)) {
 				continue
 			}
-			w.take(v, at)
+			w.take(v, at, MethodGuess)
 			return false
 		}
 		next, ok := w.link(&s)
@@ -35,13 +35,14 @@ func (w *walk) guess() (done bool) {
 	return true
 }
 
-// take makes the return address v at address at the next frame.
-func (w *walk) take(v uint64, at mem.Virt) {
+// take makes the return address v at address at the next frame, of which no
+// other register is known.
+func (w *walk) take(v uint64, at mem.Virt, m Method) {
 	w.regs = arch.Regs{}
 	w.regs.Set(arch.RIP, v)
 	w.regs.Set(arch.RSP, uint64(at)+8)
-	w.exact = false
-	w.emit(found{slot: uint64(at), method: MethodGuess})
+	w.exact, w.assumed = false, false
+	w.emit(found{slot: uint64(at), method: m})
 }
 
 // ptRegsPadding is the room FRED keeps above a task's pt_regs
@@ -58,7 +59,7 @@ func (w *walk) takeRegs(s *Stack, at mem.Virt) bool {
 	}
 	// The selectors decide most cases without reading the rest.
 	cs, err := w.win.word(at + arch.IRetOffset + 8)
-	if sel := uint16(cs); err != nil || sel != arch.KernelCS && sel != arch.UserCS && sel != arch.User32CS {
+	if sel := uint16(cs); err != nil || !arch.KnownCS(sel) {
 		return false
 	}
 	r, err := w.PtRegs(uint64(at))
@@ -79,7 +80,7 @@ func (w *walk) takeRegs(s *Stack, at mem.Virt) bool {
 			return false
 		}
 	}
-	w.regs, w.exact = r, true
+	w.regs, w.exact, w.assumed = r, true, false
 	w.emit(found{regsAt: uint64(at), exact: true, method: MethodGuess})
 	if r.User() {
 		w.trace.End = EndUser
@@ -95,58 +96,4 @@ func (w *walk) link(s *Stack) (mem.Virt, bool) {
 	}
 	v, err := w.win.word(s.Hi - 8)
 	return mem.Virt(v), err == nil
-}
-
-// Bounds of a call instruction before a return address, in bytes.
-const maxCallLen = 7
-
-// afterCall says whether pc is code that follows a call instruction.
-func (u *Unwinder) afterCall(pc mem.Virt) bool {
-	if u.code.Code(pc-1) == NotCode {
-		return false
-	}
-	var b [maxCallLen]byte
-	if _, err := u.mem.ReadMem(b[:], pc-maxCallLen); err != nil {
-		return false
-	}
-	if b[2] == 0xe8 { // call rel32
-		rel := int32(uint32(b[3]) | uint32(b[4])<<8 | uint32(b[5])<<16 | uint32(b[6])<<24)
-		return u.code.Code(pc+mem.Virt(int64(rel))) != NotCode
-	}
-	return indirectCall(b[:])
-}
-
-// indirectCall says whether b ends with a near indirect call: opcode FF /2 with
-// any addressing (Intel SDM volume 2, CALL; tables 2-2 and 2-3).
-func indirectCall(b []byte) bool {
-	for n := 2; n <= maxCallLen; n++ {
-		c := b[len(b)-n:]
-		if c[0] == 0xff && c[1]>>3&7 == 2 && callLen(c) == n {
-			return true
-		}
-	}
-	return false
-}
-
-// callLen is the length of the FF /2 instruction c, 0 when c is too short to
-// tell.
-func callLen(c []byte) int {
-	mod, rm := c[1]>>6, c[1]&7
-	n := 2
-	if mod != 3 && rm == 4 { // SIB byte
-		if len(c) < 3 {
-			return 0
-		}
-		n++
-		if mod == 0 && c[2]&7 == 5 {
-			return n + 4
-		}
-	}
-	switch {
-	case mod == 1:
-		n++
-	case mod == 2, mod == 0 && rm == 5:
-		n += 4
-	}
-	return n
 }

@@ -21,12 +21,13 @@ const (
 	MethodStart Method = iota // the registers the walk began with
 	MethodRegs                // registers that an exception or interrupt saved, found by the frame below
 	MethodORC                 // the kernel's ORC table
+	MethodCall                // a word of the stack that follows a call of the very function below, which has no ORC entry
 	MethodNull                // the word on top of the stack, after a jump to no code
 	MethodFP                  // the chain of frame pointers
 	MethodGuess               // a word of the stack that follows a call instruction
 )
 
-var methodNames = [...]string{"start", "regs", "orc", "null-call", "frame-pointer", "guess"}
+var methodNames = [...]string{"start", "regs", "orc", "call-site", "null-call", "frame-pointer", "guess"}
 
 // String is the method's name in machine-readable output.
 func (m Method) String() string {
@@ -166,6 +167,8 @@ type Start struct {
 	Slot mem.Virt
 	// RegsAt is the address of the pt_regs that Regs are, or 0.
 	RegsAt mem.Virt
+	// Guess: that RIP is a live return address is a guess; no frame is reliable.
+	Guess bool
 	// Stacks are those the walk may go through, each at most once: the task's,
 	// and those of the CPU that it was on.
 	Stacks []Stack

@@ -518,3 +518,41 @@ func BenchmarkWalk(b *testing.B) {
 		}
 	}
 }
+
+// TestCallSite: a function without an entry is left by the call of it; every
+// call of the fake kernel is one of __schedule.
+func TestCallSite(t *testing.T) {
+	k := newFake()
+	k.orc["__schedule"] = orc.Entry{Type: orc.TypeUndefined}
+	k.orc["read"] = orc.Entry{SPOffset: 16, BPOffset: -16, SPReg: orc.RegBP, BPReg: orc.RegPrevSP, Type: orc.TypeCall}
+	at := k.put(t, taskTop, "0x1 0x2 read+9 0x3 0 entry_sys+1 "+userRegs)
+	s := k.running(k.pc(t, "__schedule+0x40"), at)
+	s.Regs.Set(arch.RBP, uint64(at)+32) // read's frame, which __schedule left alone
+	tr := k.walk(s)
+	// entry_sys does not call read: RBP cannot be taken on trust.
+	check(t, k, tr, "__schedule/start/task read/call-site/task ? entry_sys/guess/task ? user/regs/unknown user")
+	if tr.Err == nil || tr.Frames[1].SP != at+16 || tr.Frames[0].CFA != at+24 {
+		t.Errorf("%+v, %v", tr.Frames, tr.Err)
+	}
+	// With __schedule as the caller's function the call does fit.
+	k.orc["schedule"] = orc.Entry{SPOffset: 16, SPReg: orc.RegSP, Type: orc.TypeCall}
+	at = k.put(t, taskTop, "0x1 0x2 schedule+9 0x3 read+9 0x3 task-0xb8 0x5 0 entry_sys+1 "+userRegs)
+	tr = k.walk(k.running(k.pc(t, "__schedule+0x40"), at))
+	if got := k.show(tr); !strings.HasPrefix(got, "__schedule/start/task schedule/call-site/task read/orc/task ") {
+		t.Errorf("%s (%v)", got, tr.Err)
+	}
+	// No word follows a call of the function: the walk is lost.
+	k.orc["hole"] = orc.Entry{Type: orc.TypeUndefined}
+	at = k.put(t, taskTop, "0x1 read+9 0x3 0 entry_sys+1 "+userRegs)
+	tr = k.walk(k.running(k.pc(t, "hole+0x40"), at))
+	if !errors.Is(tr.Err, errUndefined) || tr.Frames[1].Reliable {
+		t.Errorf("%s (%v)", k.show(tr), tr.Err)
+	}
+}
+
+func TestGuessedStart(t *testing.T) {
+	k := newFake()
+	s := k.start(k.put(t, taskTop, "read+9 0 entry_sys+1 "+userRegs))
+	s.Guess = true
+	check(t, k, k.walk(s), "? read/guess/task ? entry_sys/orc/task ? user/regs/unknown user")
+}

@@ -21,6 +21,7 @@ type walk struct {
 	regs    arch.Regs
 	exact   bool // regs' PC is an instruction, not a return address
 	sound   bool // nothing was guessed so far
+	assumed bool // regs' RBP is that of a frame further in, which may have changed it
 	trace   Trace
 }
 
@@ -51,7 +52,7 @@ func (w *walk) reset(u *Unwinder, start *Start) {
 	w.stacks = start.Stacks[:min(len(start.Stacks), maxStacks)]
 	w.visited, w.cur = 0, -1
 	w.regs = start.Regs
-	w.sound = true
+	w.sound, w.assumed = !start.Guess, false
 	w.trace = Trace{Frames: make([]Frame, 0, 24)}
 }
 
@@ -63,6 +64,9 @@ func (w *walk) run(ctx context.Context, start *Start) {
 		w.exact = true // a new task: ret_from_fork as if it had been called
 	}
 	f := found{slot: uint64(start.Slot), regsAt: uint64(start.RegsAt), exact: w.exact, method: MethodStart}
+	if start.Guess {
+		f.method = MethodGuess
+	}
 	if w.regs.User() {
 		w.emit(f)
 		w.trace.End = EndUser
@@ -93,27 +97,49 @@ func (w *walk) run(ctx context.Context, start *Start) {
 
 // next finds one more frame; done means that the walk has ended.
 func (w *walk) next() (done bool) {
-	old := w.regs
-	f, err := w.step()
-	if err == nil {
-		if err = w.accept(&f); err == nil {
-			w.last().CFA = mem.Virt(f.cfa)
-			w.exact = f.exact
-			w.emit(f)
-			if w.regs.User() {
-				w.trace.End = EndUser
-				return true
-			}
-			return false
-		}
-		w.regs = old
-	}
-	if errors.Is(err, errEnd) {
+	err := w.try(w.step)
+	noEntry := errors.Is(err, orc.ErrNoEntry)
+	switch {
+	case err == nil:
+		return w.ended()
+	case errors.Is(err, errEnd):
 		w.trace.End = EndTask
 		return true
+	case (noEntry || errors.Is(err, errUndefined)) && w.callSite():
+		return false
 	}
 	w.lose(err)
+	if noEntry && w.try(w.stepFP) == nil { // generated code keeps a frame pointer, as a rule
+		return w.ended()
+	}
 	return w.guess()
+}
+
+// try takes one step and emits the frame it leads to. On an error nothing has
+// changed.
+func (w *walk) try(step func() (found, error)) error {
+	old := w.regs
+	f, err := step()
+	if err == nil {
+		err = w.accept(&f)
+	}
+	if err != nil {
+		w.regs = old
+		return err
+	}
+	w.last().CFA = mem.Virt(f.cfa)
+	w.exact = f.exact
+	w.emit(f)
+	return nil
+}
+
+// ended says whether the last frame is user mode's.
+func (w *walk) ended() bool {
+	if w.regs.User() {
+		w.trace.End = EndUser
+		return true
+	}
+	return false
 }
 
 // lose notes the first reason why the walk is no longer sound.
@@ -160,17 +186,13 @@ func (w *walk) step() (found, error) {
 		return w.stepNull()
 	}
 	if w.u.orc == nil {
-		return w.stepFP(kind)
+		return w.stepFP()
 	}
 	lookup := pc
 	if !w.exact {
 		lookup--
 	}
 	e, err := w.u.orc.Find(lookup)
-	if errors.Is(err, orc.ErrNoEntry) {
-		w.lose(err) // generated code keeps a frame pointer, as a rule
-		return w.stepFP(kind)
-	}
 	if err != nil {
 		return found{}, err
 	}
@@ -180,7 +202,13 @@ func (w *walk) step() (found, error) {
 	case orc.TypeEnd:
 		return found{}, errEnd
 	}
-	return w.stepORC(e, MethodORC)
+	callee := lookup
+	f, err := w.stepORC(e, MethodORC)
+	if err == nil && w.assumed && (e.SPReg == orc.RegBP || e.SPReg == orc.RegBPIndirect) && !w.calledFrom(callee) {
+		return found{}, fmt.Errorf("RBP is not known for sure: %w", orc.ErrMissingReg)
+	}
+	w.assumed = w.assumed && err == nil && f.regsAt == 0 && e.BPReg == orc.RegUndefined
+	return f, err
 }
 
 func (w *walk) stepORC(e orc.Entry, m Method) (found, error) {
@@ -212,9 +240,11 @@ func (w *walk) stepNull() (found, error) {
 }
 
 // stepFP follows the frame pointer.
-func (w *walk) stepFP(kind Code) (found, error) {
+func (w *walk) stepFP() (found, error) {
+	pc := mem.Virt(w.regs.Val(arch.RIP))
+	kind := w.u.code.Code(pc)
+	w.assumed = false
 	if w.exact {
-		pc := mem.Virt(w.regs.Val(arch.RIP))
 		if s, ok := w.u.code.FuncStart(pc); ok && s == pc {
 			return w.stepORC(orc.NullCall, MethodFP) // no frame yet
 		}
