@@ -14,12 +14,20 @@ func Describe(t Type) string { return Declare(t, "") }
 // "unsigned long bits[4]". Anonymous structs, unions and enums are shown as
 // "struct {...}". What goes on longer than any real declaration ends in "...".
 func Declare(t Type, name string) string {
-	d := declarer{left: maxDeclaration}
-	base, decl := d.split(t, name)
+	quals, base, decl := Split(t, name)
+	out := quals + baseName(base)
 	if decl == "" {
-		return base
+		return out
 	}
-	return base + " " + decl
+	return out + " " + decl
+}
+
+// Split gives the parts of the declaration of name as a t: qualifiers ("const "
+// or empty), the base type, which is no pointer, array or function, and the
+// declarator around the name. A base of nil stands for "...".
+func Split(t Type, name string) (quals string, base Type, decl string) {
+	d := declarer{left: maxDeclaration}
+	return d.split(t, name)
 }
 
 // maxDeclaration bounds the pointers, arrays, parameters and qualifiers of one
@@ -30,12 +38,11 @@ const maxDeclaration = 256
 // declarer writes one declaration; left is what it may still visit.
 type declarer struct{ left int }
 
-// split gives the declaration of inner as a t in two parts: the base type's
-// name, and what stands around inner. C reads declarators inside out, so each
+// split is Split for a declarator built so far. C reads declarators inside out, so each
 // level of t wraps inner and hands it on.
-func (d *declarer) split(t Type, inner string) (base, decl string) {
+func (d *declarer) split(t Type, inner string) (quals string, base Type, decl string) {
 	if d.left--; d.left < 0 {
-		return "...", inner
+		return "", nil, inner
 	}
 	switch u := t.(type) {
 	case *Pointer:
@@ -51,11 +58,11 @@ func (d *declarer) split(t Type, inner string) (base, decl string) {
 	case *Qualified:
 		return d.qualified(u, inner)
 	}
-	return baseName(t), inner
+	return "", t, inner
 }
 
 // qualified puts a qualifier of a pointer behind its star, and of anything else in front of the base type.
-func (d *declarer) qualified(q *Qualified, inner string) (base, decl string) {
+func (d *declarer) qualified(q *Qualified, inner string) (quals string, base Type, decl string) {
 	if q.Qualifier == "" {
 		return d.split(q.Target, inner)
 	}
@@ -65,8 +72,8 @@ func (d *declarer) qualified(q *Qualified, inner string) (base, decl string) {
 		}
 		return d.split(q.Target, " "+q.Qualifier+inner)
 	}
-	base, decl = d.split(q.Target, inner)
-	return q.Qualifier + " " + base, decl
+	quals, base, decl = d.split(q.Target, inner)
+	return q.Qualifier + " " + quals, base, decl
 }
 
 // group parenthesises a pointer declarator before an array or parameter list follows it.
@@ -83,11 +90,11 @@ func (d *declarer) params(f *FuncProto) string {
 	}
 	out := make([]string, 0, len(f.Params)+1)
 	for _, p := range f.Params {
-		base, decl := d.split(p.Type, "")
+		quals, base, decl := d.split(p.Type, "")
 		if decl != "" {
-			base += " " + decl
+			decl = " " + decl
 		}
-		out = append(out, base)
+		out = append(out, quals+baseName(base)+decl)
 	}
 	if f.Variadic {
 		out = append(out, "...")
@@ -98,6 +105,8 @@ func (d *declarer) params(f *FuncProto) string {
 // baseName names a type that is no pointer, array, function or qualifier.
 func baseName(t Type) string {
 	switch u := t.(type) {
+	case nil:
+		return "..."
 	case *Int:
 		return u.Name
 	case *Float:
