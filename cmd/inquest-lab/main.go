@@ -20,6 +20,8 @@ const usage = `usage: inquest-lab COMMAND
   truth DUMP              show what the guest of a dump told
   crash DUMP COMMAND…     run crash of the lab on a dump
   drgn DUMP SCRIPT        run a drgn script on a dump
+  verify [RECIPE|PREFIX*…]  compare the dumps with what their guests told
+  peers DUMP…             compare all stacks of a dump with crash's and drgn's
 The lab's directory is $INQUEST_LAB, else inquest-lab in the user's cache.
 `
 
@@ -61,6 +63,12 @@ func dispatch(ctx context.Context, args []string) error {
 			return err
 		}
 		return reference(l, args[1], func(d lab.Dump) (lab.Run, error) { return l.Drgn(ctx, d, string(script)) })
+	}
+	if len(args) >= 1 && args[0] == "verify" {
+		return verifyDumps(ctx, l, args[1:])
+	}
+	if len(args) >= 2 && args[0] == "peers" {
+		return peers(ctx, l, args[1:])
 	}
 	return fmt.Errorf("what to do?\n%s", usage)
 }
