@@ -10,7 +10,7 @@ import (
 // calledFrom says whether the return address in w.regs is that of a call of the
 // function in which callee lies, as far as its instruction tells.
 func (w *walk) calledFrom(callee mem.Virt) bool {
-	target, direct, ok := w.u.callBefore(mem.Virt(w.regs.Val(arch.RIP)))
+	target, direct, ok := w.u.CallBefore(mem.Virt(w.regs.Val(arch.RIP)))
 	if !ok || !direct {
 		return ok
 	}
@@ -36,7 +36,7 @@ func (w *walk) callSite() bool {
 		if err != nil {
 			continue
 		}
-		if target, direct, ok := w.u.callBefore(mem.Virt(v)); !ok || !direct || target != start {
+		if target, direct, ok := w.u.CallBefore(mem.Virt(v)); !ok || !direct || target != start {
 			continue
 		}
 		bp, known := w.regs.Get(arch.RBP)
@@ -57,13 +57,14 @@ const maxCallLen = 7
 
 // afterCall says whether pc is code that follows a call instruction.
 func (u *Unwinder) afterCall(pc mem.Virt) bool {
-	_, _, ok := u.callBefore(pc)
+	_, _, ok := u.CallBefore(pc)
 	return ok
 }
 
-// callBefore finds the call instruction that ends at pc, and what it calls when
-// it is a direct one.
-func (u *Unwinder) callBefore(pc mem.Virt) (target mem.Virt, direct, ok bool) {
+// CallBefore finds the near call instruction that ends at pc, and what it calls
+// when it is a direct one. ok is false when there is none, or its bytes are not
+// in the dump.
+func (u *Unwinder) CallBefore(pc mem.Virt) (target mem.Virt, direct, ok bool) {
 	if u.code.Code(pc-1) == NotCode {
 		return 0, false, false
 	}

@@ -154,7 +154,7 @@ var userRegs = regs("0x1", "0x401000", "0x33", "0x7ffff000", "0x2b")
 
 func newFake() *fake {
 	return &fake{
-		names: []string{"__schedule", "schedule", "read", "fault", "panic", "handler", "irqrun", "entry_sys", "entry_exc", "entry_irq", "ret_from_fork", "hole"},
+		names: []string{"__schedule", "schedule", "read", "fault", "panic", "handler", "irqrun", "entry_sys", "entry_exc", "entry_irq", "hole", "ret_from_fork"},
 		orc: map[string]orc.Entry{
 			"entry_sys":     {SPReg: orc.RegSP, Type: orc.TypeRegs, Signal: true},
 			"entry_exc":     {SPReg: orc.RegSP, Type: orc.TypeRegs, Signal: true},
@@ -396,7 +396,7 @@ func TestFramePointers(t *testing.T) {
 	}
 	// RBP marks saved registers; a thread's first frame has none.
 	at = k.put(t, taskTop, regs("task-0x10", "read+0x41", "0x10", "task-0x20", "0x18")+" 0x5 0x5 0 ret_from_fork+9")
-	k.names[10] = "entry_fork"
+	k.names[11] = "entry_fork"
 	s = k.running(k.pc(t, "handler+0x41"), at-8)
 	s.Regs.Set(arch.RBP, uint64(at)|1)
 	tr = New(k, nil, k).Walk(context.Background(), s)
@@ -548,6 +548,14 @@ func TestCallSite(t *testing.T) {
 	if !errors.Is(tr.Err, errUndefined) || tr.Frames[1].Reliable {
 		t.Errorf("%s (%v)", k.show(tr), tr.Err)
 	}
+}
+
+// TestNoreturnCall: a return address may be the first byte of the next function.
+func TestNoreturnCall(t *testing.T) {
+	k := newFake()
+	k.names = append([]string{"a", "b", "c"}, k.names...) // read moves to 0x500, which follows a call
+	slot := k.put(t, taskTop, "read 0 entry_sys+1 "+userRegs)
+	check(t, k, k.walk(k.start(slot)), "schedule/start/task entry_sys/orc/task user/regs/unknown user")
 }
 
 func TestGuessedStart(t *testing.T) {

@@ -60,8 +60,8 @@ func (w *walk) reset(u *Unwinder, start *Start) {
 func (w *walk) run(ctx context.Context, start *Start) {
 	pc := mem.Virt(w.regs.Val(arch.RIP))
 	w.exact = start.Slot == 0
-	if s, ok := w.u.code.FuncStart(pc); ok && s == pc {
-		w.exact = true // a new task: ret_from_fork as if it had been called
+	if s, ok := w.u.code.FuncStart(pc); ok && s == pc && !w.u.afterCall(pc) {
+		w.exact = true // a new task returns to the first instruction of ret_from_fork
 	}
 	f := found{slot: uint64(start.Slot), regsAt: uint64(start.RegsAt), exact: w.exact, method: MethodStart}
 	if start.Guess {

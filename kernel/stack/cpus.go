@@ -6,7 +6,6 @@ import (
 
 	"github.com/kinquest/inquest/arch"
 	"github.com/kinquest/inquest/kernel"
-	"github.com/kinquest/inquest/kernel/sched"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/unwind"
 )
@@ -148,79 +147,4 @@ func (u *Unwinder) entryStack(cpu int) (unwind.Stack, bool) {
 		return unwind.Stack{}, false
 	}
 	return unwind.Stack{Kind: arch.EntryStack, Lo: hi - mem.Virt(n), Hi: hi}, true
-}
-
-// loadRegisters finds out which of the dump's register sets is which CPU's.
-func (u *Unwinder) loadRegisters(running []sched.Current) {
-	notes, err := u.k.RegisterNotes()
-	if err != nil {
-		u.Problems = append(u.Problems, fmt.Errorf("registers of CPUs: %w", err))
-	}
-	u.regs = make(map[int]arch.CPU, len(notes))
-	var left []arch.CPU
-	for _, n := range notes {
-		if cpu, ok := u.identify(&n, running); ok {
-			if _, taken := u.regs[cpu]; !taken {
-				u.regs[cpu] = n
-				continue
-			}
-		}
-		left = append(left, n)
-	}
-	// In user mode nothing may tell; the notes are in the order of the CPUs.
-	for _, n := range left {
-		present := u.k.PresentCPUs()
-		if len(notes) != len(present) || n.Index < 0 || n.Index >= len(present) {
-			continue
-		}
-		if cpu := present[n.Index]; !n.Regs.Known(arch.RIP) {
-			continue
-		} else if _, taken := u.regs[cpu]; !taken {
-			u.regs[cpu] = n
-		}
-	}
-}
-
-// identify names the CPU of a register set by what only that CPU can have: the
-// base of its per-CPU area in GS, a stack of its own or of its task in RSP, or
-// its task's PID.
-func (u *Unwinder) identify(n *arch.CPU, running []sched.Current) (int, bool) {
-	if c := n.Control; c != nil {
-		for _, cpu := range u.k.PresentCPUs() {
-			off, ok := u.k.PerCPUOffset(cpu)
-			if ok && off != 0 && (c.GSBase == uint64(off) || c.HasKernelGSBase && c.KernelGSBase == uint64(off)) {
-				return cpu, true
-			}
-		}
-	}
-	if n.Regs.User() {
-		return u.byPID(n, running)
-	}
-	sp := mem.Virt(n.Regs.Val(arch.RSP))
-	for _, c := range running {
-		for _, s := range u.perCPU[c.CPU] {
-			if sp >= s.Lo && sp < s.Hi {
-				return c.CPU, true
-			}
-		}
-		if lo, err := u.f.Stack.ReadPtr(u.k.Mem, c.Task); err == nil && inStack(sp, lo, u.size) {
-			return c.CPU, true
-		}
-	}
-	return 0, false
-}
-
-// byPID: a kdump's notes have the PID of the task that was running
-// (crash_save_cpu, kernel/kexec_core.c); QEMU's have a CPU number, and say more
-// besides.
-func (u *Unwinder) byPID(n *arch.CPU, running []sched.Current) (int, bool) {
-	if n.Control != nil || n.PID == 0 {
-		return 0, false
-	}
-	for _, c := range running {
-		if pid, err := u.f.PID.Read(u.k.Mem, c.Task); err == nil && int32(pid) == n.PID {
-			return c.CPU, true
-		}
-	}
-	return 0, false
 }

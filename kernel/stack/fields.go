@@ -25,8 +25,9 @@ type fields struct {
 	ThreadUnion layout.Size `k:"union thread_union,optional"`
 
 	// v6.2, e57ef2ed97c1 ("x86: Put hot per CPU variables into a struct"), to v6.14.
-	HotIRQ   layout.Field `k:"pcpu_hot.hardirq_stack_ptr,optional"`
-	IRQStack layout.Size  `k:"struct irq_stack,optional"`
+	HotIRQ     layout.Field `k:"pcpu_hot.hardirq_stack_ptr,optional"`
+	HotCurrent layout.Field `k:"pcpu_hot.current_task,optional"`
+	IRQStack   layout.Size  `k:"struct irq_stack,optional"`
 	// v5.2, 019b17b3ffe4 ("x86/exceptions: Add structs for exception stacks").
 	Exceptions layout.Size  `k:"struct cea_exception_stacks,optional"`
 	IST        layout.Field `k:"tss_struct.x86_tss.ist,optional"`

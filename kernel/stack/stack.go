@@ -14,14 +14,14 @@ import (
 
 	"github.com/kinquest/inquest/arch"
 	"github.com/kinquest/inquest/kernel"
-	"github.com/kinquest/inquest/kernel/sched"
 	"github.com/kinquest/inquest/kernel/task"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/unwind"
+	"github.com/kinquest/inquest/unwind/orc"
 )
 
-// ErrNoRegisters: the task was on a CPU of which the dump has no registers, and
-// what its stack holds is not what it was doing.
+// ErrNoRegisters: the task was on a CPU of which the dump has no registers. Its
+// frames, if any, are a guess.
 var ErrNoRegisters = errors.New("the task was running, and the dump has no registers of its CPU")
 
 // ErrNoStack: the task has given up its stack (it is dead) or its stack pointer
@@ -31,9 +31,18 @@ var ErrNoStack = errors.New("no kernel stack")
 // Source says where the registers came from that a walk began with.
 type Source string
 
-// FromTask: the registers that the task saved when it gave up the CPU. Other
-// sources are those of arch.CPU ("NT_PRSTATUS", "QEMU", …).
-const FromTask Source = "inactive_task_frame"
+// Where registers come from. Other sources are those of arch.CPU
+// ("NT_PRSTATUS", "QEMU", …).
+const (
+	// FromTask: the task saved them when it gave up the CPU.
+	FromTask Source = "inactive_task_frame"
+	// FromCrashNotes: the CPU saved them for a kdump (C crash_notes), and the
+	// dump's own notes lack them.
+	FromCrashNotes Source = "crash_notes"
+	// FromSearch: there were none; the walk began at a return address on the
+	// stack that the CPU may have been below of.
+	FromSearch Source = "search"
+)
 
 // Trace is the walked stack of one task.
 type Trace struct {
@@ -64,7 +73,7 @@ type Unwinder struct {
 	cpuOf   map[mem.Virt]int // running tasks
 	regs    map[int]arch.CPU // by CPU number
 	perCPU  map[int][]unwind.Stack
-	hasORC  bool
+	tables  *orc.Set // nil without ORC
 	evident string
 }
 
@@ -84,13 +93,11 @@ func New(k *kernel.Kernel) (*Unwinder, error) {
 	}
 	tables, problems := loadORC(k, &u.f, u.code)
 	u.Problems = append(u.Problems, problems...)
+	u.walker = unwind.New(k.Mem, nil, u.code)
 	if tables != nil {
-		u.hasORC = true
-		u.walker = unwind.New(k.Mem, tables, u.code)
-	} else {
-		u.walker = unwind.New(k.Mem, nil, u.code)
+		u.tables, u.walker = tables, unwind.New(k.Mem, tables, u.code)
 	}
-	running, err := sched.CurrentTasks(k)
+	running, err := u.running()
 	if err != nil {
 		u.Problems = append(u.Problems, err)
 	}
@@ -110,7 +117,7 @@ func (u *Unwinder) Size() (bytes uint64, from string) { return u.size, u.evident
 
 // ORC says whether the kernel has unwind tables; without, frame pointers are
 // followed.
-func (u *Unwinder) ORC() bool { return u.hasORC }
+func (u *Unwinder) ORC() bool { return u.tables != nil }
 
 // Registers gives what the dump recorded of a CPU, by its kernel number.
 func (u *Unwinder) Registers(cpu int) (arch.CPU, bool) {
@@ -136,7 +143,7 @@ func (u *Unwinder) Task(ctx context.Context, t *task.Task) Trace {
 		tr.Running, tr.CPU = true, cpu
 		regs, ok := u.regs[cpu]
 		if !ok {
-			tr.Err = ErrNoRegisters
+			u.search(ctx, &tr, start.Stacks)
 			return tr
 		}
 		tr.Source, start.Regs = Source(regs.Source), regs.Regs

@@ -61,11 +61,11 @@ const (
 
 // Per-CPU variables, as offsets into the areas.
 const (
-	pcRunqueues, pcIRQ, pcEstacks, pcTSS = 0x100, 0x200, 0x208, 0x400
+	pcRunqueues, pcIRQ, pcEstacks, pcCurrent, pcTSS, pcNotes = 0x100, 0x200, 0x208, 0x210, 0x400, 0x800
 )
 
 // Functions of the test kernel, in address order.
-var funcs = []string{"ret_from_fork", "__schedule", "schedule", "worker", "entry_irq", "irq_handler"}
+var funcs = []string{"ret_from_fork", "__schedule", "schedule", "worker", "entry_irq", "irq_handler", "panic"}
 
 func fn(name string, off mem.Virt) uint64 {
 	for i, f := range funcs {
@@ -85,6 +85,7 @@ func build(t testing.TB) *kerneltest.Builder {
 		"__start_init_stack": stackA, "__end_init_stack": stackA + 0x4000,
 		"__start_orc_unwind_ip": orcIPs, "__stop_orc_unwind_ip": orcIPs + mem.Virt(4*len(funcs)), "__start_orc_unwind": orcs,
 		"runqueues": pcRunqueues, "hardirq_stack_ptr": pcIRQ, "cea_exception_stacks": pcEstacks, "cpu_tss_rw": pcTSS,
+		"current_task": pcCurrent, "crash_notes": base + 0x13000,
 	} {
 		b.Sym(name, at)
 	}
@@ -108,7 +109,9 @@ func build(t testing.TB) *kerneltest.Builder {
 	b.U64(cpu0+pcIRQ, uint64(irqTop-8))
 	b.U64(cpu0+pcEstacks, uint64(estacks))
 	b.Bytes(cpu0+pcTSS+4, binary.LittleEndian.AppendUint64(nil, uint64(entryTop)))
+	b.U64(cpu0+pcCurrent, uint64(taskB))
 	b.U64(cpu1+pcRunqueues, 0, 0)
+	b.U64(base+0x13000, pcNotes)
 
 	// taskA: inactive_task_frame, then __schedule's frame and its callers'.
 	b.U64(stackA+0x3f00, 0x246, 0, 0, 0, 0, 0, 0x5555, fn("__schedule", 0x20),
@@ -174,16 +177,12 @@ func TestRunning(t *testing.T) {
 	b.U64(estacks+0x3000-arch.PtRegsSize, regs[:]...)
 	u := open(t, b)
 
-	tr := u.Task(context.Background(), &running)
-	if !errors.Is(tr.Err, ErrNoRegisters) || !tr.Running || len(tr.Frames) != 0 || tr.Source != "" {
-		t.Errorf("without registers: %+v", tr)
-	}
 	var r arch.Regs
 	r.Set(arch.RIP, fn("irq_handler", 0x30))
 	r.Set(arch.RSP, uint64(estacks+0x3000-arch.PtRegsSize-0x10))
 	r.Full, r.CS = true, arch.KernelCS
 	u.regs[0] = arch.CPU{Regs: r, Source: "QEMU"}
-	tr = u.Task(context.Background(), &running)
+	tr := u.Task(context.Background(), &running)
 	if got := names(tr); got != "irq_handler entry_irq worker ret_from_fork thread-start" || tr.Err != nil || tr.Source != "QEMU" {
 		t.Errorf("%s (%v)", got, tr.Err)
 	}
@@ -196,6 +195,68 @@ func TestRunning(t *testing.T) {
 	u.regs[0] = arch.CPU{Regs: arch.Regs{Full: true, CS: arch.UserCS}}
 	if tr = u.Task(context.Background(), &running); !tr.UserMode() || tr.End != unwind.EndUser {
 		t.Errorf("user mode: %+v", tr)
+	}
+}
+
+// TestSearch: without registers a task's frames are those above a call of
+// panic from which a walk ends well, or none.
+func TestSearch(t *testing.T) {
+	b := build(t)
+	// worker calls panic at +0x3b, and __schedule, which is stale, at +0x4b.
+	at := mem.Virt(fn("worker", 0x3b))
+	b.Bytes(at, append([]byte{0xe8}, binary.LittleEndian.AppendUint32(nil, uint32(fn("panic", 0)-uint64(at)-5))...))
+	at = mem.Virt(fn("worker", 0x4b))
+	b.Bytes(at, append([]byte{0xe8}, binary.LittleEndian.AppendUint32(nil, uint32(fn("__schedule", 0)-uint64(at)-5))...))
+	b.U64(stackB+0x3f00, fn("worker", 0x50), 0, fn("worker", 0x40), 0x5555, 0x6666) // leads nowhere
+	u := open(t, b)
+	if tr := u.Task(context.Background(), &running); !errors.Is(tr.Err, ErrNoRegisters) || !tr.Running || len(tr.Frames) != 0 || tr.Source != "" {
+		t.Errorf("nothing to be found: %+v", tr)
+	}
+	b = build(t)
+	b.Bytes(at-0x10, append([]byte{0xe8}, binary.LittleEndian.AppendUint32(nil, uint32(fn("panic", 0)-uint64(at)+0x10-5))...))
+	b.U64(stackB+0x3f00, fn("worker", 0x50), 0, fn("worker", 0x40), 0, fn("schedule", 0x20), 0, fn("ret_from_fork", 0x20))
+	u = open(t, b)
+	tr := u.Task(context.Background(), &running)
+	if got := names(tr); got != "worker schedule ret_from_fork thread-start" || tr.Source != FromSearch || !errors.Is(tr.Err, ErrNoRegisters) {
+		t.Errorf("%s from %q (%v)", got, tr.Source, tr.Err)
+	}
+	for i, f := range tr.Frames {
+		if f.Reliable || (f.Method == unwind.MethodGuess) != (i == 0) {
+			t.Errorf("frame %d: %+v", i, f)
+		}
+	}
+}
+
+func TestCrashNote(t *testing.T) {
+	b := build(t)
+	note := make([]byte, noteSize)
+	binary.LittleEndian.PutUint32(note, 5)
+	binary.LittleEndian.PutUint32(note[4:], 336)
+	binary.LittleEndian.PutUint32(note[8:], 1)
+	copy(note[12:], "CORE")
+	binary.LittleEndian.PutUint32(note[20+32:], 77)
+	binary.LittleEndian.PutUint64(note[20+112+16*8:], fn("worker", 0x10)) // rip
+	b.Bytes(kerneltest.PerCPU(0)+pcNotes, note)
+	u := open(t, b)
+	r, ok := u.Registers(0)
+	if !ok || r.PID != 77 || r.Regs.Val(arch.RIP) != fn("worker", 0x10) || Source(r.Source) != FromCrashNotes {
+		t.Errorf("CPU 0: %+v, %v", r, ok)
+	}
+	if r, ok := u.Registers(1); ok {
+		t.Errorf("CPU 1 saved nothing, but has %+v", r)
+	}
+}
+
+// TestContextSwitch: the stack belongs to current_task while rq.curr is ahead.
+func TestContextSwitch(t *testing.T) {
+	b := build(t)
+	b.U64(kerneltest.PerCPU(0)+pcRunqueues, uint64(taskA), 0)
+	u := open(t, b)
+	if tr := u.Task(context.Background(), &sleeping); tr.Running || tr.Source != FromTask {
+		t.Errorf("next task: %+v", tr)
+	}
+	if tr := u.Task(context.Background(), &running); !tr.Running || tr.CPU != 0 {
+		t.Errorf("current task: %+v", tr)
 	}
 }
 
