@@ -60,23 +60,30 @@ func (s *Space) Walk(va mem.Virt) (Mapping, error) {
 
 // Phys translates va. The error is a *mem.FaultError for va.
 func (s *Space) Phys(va mem.Virt) (mem.Phys, error) {
+	phys, _, err := s.run(va)
+	return phys, err
+}
+
+// run translates va, and says how many bytes from there on lie in one piece of
+// physical memory: the rest of a linear range, or of a page.
+func (s *Space) run(va mem.Virt) (phys mem.Phys, size uint64, err error) {
 	for i := range s.linear {
 		if l := &s.linear[i]; uint64(va-l.Virt) < l.Size {
-			return l.Phys + mem.Phys(va-l.Virt), nil
+			return l.Phys + mem.Phys(va-l.Virt), l.Size - uint64(va-l.Virt), nil
 		}
 	}
 	page, off := va&^(mem.PageSize-1), mem.Phys(va&(mem.PageSize-1))
 	slot := &s.tlb[uint64(page)/mem.PageSize%tlbSize]
 	if e := slot.Load(); e != nil && e.page == page {
-		return e.phys + off, nil
+		return e.phys + off, uint64(mem.PageSize - off), nil
 	}
 	m, err := s.walker.Walk(s.phys, s.root, va)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	phys := m.Phys - off
+	phys = m.Phys - off
 	slot.Store(&tlbEntry{page, phys})
-	return phys + off, nil
+	return phys + off, uint64(mem.PageSize - off), nil
 }
 
 // ReadMem implements mem.Reader. A fault names the virtual address and wraps
@@ -88,11 +95,11 @@ func (s *Space) ReadMem(p []byte, va mem.Virt) (int, error) {
 		if at < va {
 			return done, mem.Fault(at, mem.ErrUnmapped) // wrapped around the end
 		}
-		phys, err := s.Phys(at)
+		phys, size, err := s.run(at)
 		if err != nil {
 			return done, err
 		}
-		n := min(len(p)-done, int(mem.PageSize-at&(mem.PageSize-1)))
+		n := int(min(uint64(len(p)-done), size))
 		got, err := s.phys.ReadMem(p[done:done+n], phys)
 		done += got
 		if err != nil {
