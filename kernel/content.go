@@ -10,29 +10,41 @@ import (
 	"github.com/kinquest/inquest/sym/kallsyms"
 )
 
-// symbolsByContent finds the symbol table by its content: in the kernel image
-// when its place is known, which takes milliseconds, else in all memory.
+// symbolsByContent finds the symbol table by its content.
 func (b *boot) symbolsByContent() error {
-	where := []dump.Image{b.k.Image}
-	from := "content of all memory"
-	if b.image.Size > 0 {
-		where = []dump.Image{part{b.k.Image, b.k.Phys, b.image.Phys, b.image.Size}, b.k.Image}
-		from = "content of the kernel image"
-	}
-	for _, img := range where {
-		all, err := kallsyms.Find(b.ctx, img)
+	for _, p := range b.places() {
+		all, err := kallsyms.Find(b.ctx, p.img)
 		if err != nil {
 			return err
 		}
 		for i := range all {
 			if b.believe(&all[i]) {
-				b.setSymbols(&all[i].Kernel, fmt.Sprintf("%s, token table at phys %s", from, all[i].TokenTable))
+				b.setSymbols(&all[i].Kernel, fmt.Sprintf("content of %s, token table at phys %s", p.name, all[i].TokenTable))
 				return nil
 			}
 		}
-		from = "content of all memory"
 	}
 	return fmt.Errorf("searched by content: %w", kallsyms.ErrBadTables)
+}
+
+// place is memory in which a symbol table may lie.
+type place struct {
+	name string
+	img  dump.Image
+}
+
+// places gives where to search, the smallest first: with page tables, where
+// they map the image's read-only data.
+func (b *boot) places() []place {
+	var out []place
+	if b.image.Size > 0 {
+		if len(b.image.constant) > 0 {
+			out = append(out, place{"the kernel's read-only data", part{b.k.Image, b.image.constant}})
+		}
+		whole := []mem.Extent{{Start: b.image.Phys, Size: b.image.Size}}
+		out = append(out, place{"the kernel image", part{b.k.Image, whole}})
+	}
+	return append(out, place{"all memory", b.k.Image})
 }
 
 // believe says whether a symbol table found by content belongs to the kernel
@@ -67,25 +79,21 @@ func topTable(t *sym.Table) (mem.Virt, bool) {
 	return 0, false
 }
 
-// part is an image reduced to one range of its memory.
+// part is an image reduced to some ranges of its memory, in ascending order.
 type part struct {
 	dump.Image
-	phys  mem.Reader[mem.Phys]
-	start mem.Phys
-	size  uint64
+	ranges []mem.Extent
 }
 
-// ReadMem reads through the page cache.
-func (p part) ReadMem(b []byte, addr mem.Phys) (int, error) { return p.phys.ReadMem(b, addr) }
-
-// Extents gives what the image stores of the range.
+// Extents gives what the image stores of the ranges.
 func (p part) Extents() iter.Seq[mem.Extent] {
-	end := p.start + mem.Phys(p.size)
 	return func(yield func(mem.Extent) bool) {
-		for e := range p.Image.Extents() {
-			lo, hi := max(e.Start, p.start), min(e.End(), end)
-			if lo < hi && !yield(mem.Extent{Start: lo, Size: uint64(hi - lo)}) {
-				return
+		for _, r := range p.ranges {
+			for e := range p.Image.Extents() {
+				lo, hi := max(e.Start, r.Start), min(e.End(), r.End())
+				if lo < hi && !yield(mem.Extent{Start: lo, Size: uint64(hi - lo)}) {
+					return
+				}
 			}
 		}
 	}

@@ -49,7 +49,7 @@ type boot struct {
 	haveRoot bool
 	// unverified: the page tables are lost, and the image's place is only said.
 	unverified bool
-	image    xlat.Linear // the kernel image as CR3 maps it; Size 0 when not looked at
+	image      imageMap // the kernel image as CR3 maps it; Size 0 when not looked at
 }
 
 // machine refuses what the rest is not made for.

@@ -160,7 +160,7 @@ func (b *boot) rootFromRegisters() error {
 		}
 		root := w.Root(cpu.Control.CR3)
 		for _, r := range []mem.Phys{root &^ xlat.CR3UserTable, root} {
-			var image xlat.Linear
+			var image imageMap
 			if image, err = imageOf(b.k.Phys, w, r); err == nil {
 				b.image = image
 				pb := image.Phys - mem.Phys(image.Virt-KernelMap)
@@ -172,30 +172,36 @@ func (b *boot) rootFromRegisters() error {
 	return err
 }
 
+// imageMap is a kernel image as page tables map it.
+type imageMap struct {
+	xlat.Linear
+	// constant are the parts that are neither writable nor executable: its
+	// read-only data.
+	constant []mem.Extent
+}
+
 // imageOf finds the kernel image that the tables at root map: the first mapped
 // run of the image area, in which virtual and physical addresses keep their
 // distance. Holes are parts that the kernel has freed.
-func imageOf(phys mem.Reader[mem.Phys], w xlat.Walker, root mem.Phys) (xlat.Linear, error) {
-	var image xlat.Linear
-	for off := mem.Virt(0); off < imageArea; off += imageAlign {
+func imageOf(phys mem.Reader[mem.Phys], w xlat.Walker, root mem.Phys) (imageMap, error) {
+	var image imageMap
+	for off := mem.Virt(0); off < imageArea && image.Size < maxImage; off += imageAlign {
 		va := KernelMap + off
 		m, err := w.Walk(phys, root, va)
-		switch {
-		case err != nil && image.Size == 0:
-			continue
-		case err != nil:
-			if va-image.Virt-mem.Virt(image.Size) > maxImageHole {
-				return image, nil
+		if err != nil {
+			if image.Size != 0 && va-image.Virt-mem.Virt(image.Size) > maxImageHole {
+				break
 			}
 			continue
-		case image.Size == 0:
-			image = xlat.Linear{Virt: va, Phys: m.Phys}
-		case m.Phys-image.Phys != mem.Phys(va-image.Virt):
-			return image, nil // something else: the image has ended
+		}
+		if image.Size == 0 {
+			image.Linear = xlat.Linear{Virt: va, Phys: m.Phys}
+		} else if m.Phys-image.Phys != mem.Phys(va-image.Virt) {
+			break // something else: the image has ended
 		}
 		image.Size = uint64(va-image.Virt) + imageAlign
-		if image.Size >= maxImage {
-			return image, nil
+		if leaf, ok := m.Leaf(); ok && leaf.Entry&xlat.PageRW == 0 && leaf.Entry&xlat.PageNX != 0 {
+			image.constant = append(image.constant, mem.Extent{Start: m.Phys, Size: imageAlign})
 		}
 	}
 	if image.Size == 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"github.com/kinquest/inquest/dump"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/sym"
 )
@@ -48,7 +49,7 @@ func isBanner(r mem.Reader[mem.Virt], addr mem.Virt) bool {
 // already: there linux_banner reads "Linux version …", linux_proc_banner its
 // format string, and the symbol table lies in the read-only data. It also
 // counts the pointers that fit.
-func (f *Found) anchorByBanner(r mem.Reader[mem.Virt], t *sym.Table) {
+func (f *Found) anchorByBanner(img dump.Image, r mem.Reader[mem.Virt], t *sym.Table) {
 	banner, err := t.Addr("linux_banner")
 	if err != nil {
 		return
@@ -57,21 +58,26 @@ func (f *Found) anchorByBanner(r mem.Reader[mem.Virt], t *sym.Table) {
 		f.settle(r, t, banner)
 		return
 	}
+	near := mem.Phys(min(uint64(f.TokenTable), bannerRange))
+	for e := range img.Extents() {
+		lo, hi := max(e.Start, f.TokenTable-near), min(e.End(), f.TokenTable+bannerRange)
+		f.anchorIn(r, t, banner, lo, hi)
+	}
+}
+
+// anchorIn tries the banners in a range of physical memory.
+func (f *Found) anchorIn(r mem.Reader[mem.Virt], t *sym.Table, banner mem.Virt, lo, hi mem.Phys) {
 	const step = 1 << 20
 	buf := make([]byte, step+len(bannerText))
-	middle := mem.Virt(f.TokenTable)
-	for at, next := middle-min(middle, bannerRange), mem.Virt(0); at < middle+bannerRange; at = next {
-		n, err := r.ReadMem(buf, at)
-		if next = at + step; err != nil {
-			next = min(next, (at+mem.Virt(n))&^(mem.PageSize-1)+mem.PageSize)
-		}
+	for at := lo; at < hi; at += step {
+		n, _ := r.ReadMem(buf[:min(uint64(hi-at), uint64(len(buf)))], mem.Virt(at))
 		for i := 0; ; i++ {
 			k := bytes.Index(buf[i:n], bannerText)
 			if k < 0 {
 				break
 			}
 			i += k
-			f.tryAnchor(r, t, banner, at+mem.Virt(i))
+			f.tryAnchor(r, t, banner, mem.Virt(at)+mem.Virt(i))
 		}
 	}
 }

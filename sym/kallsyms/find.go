@@ -52,7 +52,7 @@ func clip(s string) string {
 
 // maxFinds bounds the places that look like a token table, of which a dump has
 // one or two.
-const maxFinds = 64
+const maxFinds = 16
 
 // digits is the part of every token table that symbols cannot do without: each
 // digit stands for itself, as some symbol has it.
@@ -152,7 +152,7 @@ func findAt(ctx context.Context, img dump.Image, digitsAt mem.Phys) (*Found, err
 		return nil, fmt.Errorf("%w: %w", ErrBadTables, err)
 	}
 	f.Symbols = list
-	f.anchorByBanner(r, sym.New(list))
+	f.anchorByBanner(img, r, sym.New(list))
 	return f, nil
 }
 
@@ -195,6 +195,11 @@ const (
 
 	// probeNames is how many names are tried before all are.
 	probeNames = 16
+
+	// maxProbes and maxWalks bound how often some or all names are tried before
+	// one token table. Real kernels needed 87 and 11.
+	maxProbes = 1 << 14
+	maxWalks  = 64
 )
 
 // locateNames finds kallsyms_num_syms and kallsyms_names before the token
@@ -204,6 +209,7 @@ func locateNames(ctx context.Context, r mem.Reader[mem.Virt], tok *tokens, t *Ta
 	const step = 1 << 20
 	const overlap = 64 // enough of the next piece to reject nearly everything
 	end := t.TokenTable &^ 3
+	probes, walks := 0, 0
 	for back := mem.Virt(0); back < maxBack && end > back; back += step {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -224,6 +230,13 @@ func locateNames(ctx context.Context, r mem.Reader[mem.Virt], tok *tokens, t *Ta
 					continue
 				}
 				t.Names = t.NumSyms + mem.Virt(gap)
+				if probes++; probes > maxProbes || walks > maxWalks || ctx.Err() != nil {
+					return nil, fmt.Errorf("%w: too many places could be names", ErrBadTables)
+				}
+				if _, err := readNames(r, t.Names, min(int(count), probeNames), tok); err != nil {
+					continue
+				}
+				walks++
 				if p, err := tryNames(r, t, int(count), tok); err == nil {
 					return p, nil
 				}
@@ -262,9 +275,6 @@ func canBegin(b []byte, tok *tokens) bool {
 
 // tryNames decodes the names at t.Names if the markers behind them agree.
 func tryNames(r mem.Reader[mem.Virt], t *Tables, count int, tok *tokens) (*packed, error) {
-	if _, err := readNames(r, t.Names, min(count, probeNames), tok); err != nil {
-		return nil, err
-	}
 	p, err := readNames(r, t.Names, count, tok)
 	if err != nil {
 		return nil, err
