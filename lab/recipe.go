@@ -18,6 +18,7 @@ type Scenario string
 const (
 	SysRq   Scenario = "sysrq"
 	Null    Scenario = "null"  // NULL dereference in the lab's module
+	IRQ     Scenario = "irq"   // the same in a timer, on the interrupt stack
 	Smash   Scenario = "smash" // stack-protector panic in the lab's module
 	Running Scenario = "running"
 	Kexec   Scenario = "kexec"

@@ -33,11 +33,13 @@ func kernelRecipes(kernel string) []Recipe {
 			r.with("nokaslr", func(r *Recipe) { r.Cmdline, r.CPUs = "nokaslr", 4 }),
 			r.with("4level-nokaslr", func(r *Recipe) { r.CPU, r.Cmdline, r.MemMiB = level4, "nokaslr", 1024 }))
 	}
+	irq := base
+	irq.Scenario, irq.Note, irq.Formats = IRQ, true, fewFormats()
 	kexec := base
 	kexec.Scenario, kexec.Cmdline, kexec.Formats = Kexec, "crashkernel=192M", kexecFormats()
 	big := base
 	big.Note, big.OnDemand, big.Formats = true, true, fewFormats()
-	return append(out, kexec,
+	return append(out, irq, kexec,
 		big.with("big", func(r *Recipe) { r.MemMiB, r.Tasks = 4096, 2000 }))
 }
 

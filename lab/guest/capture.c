@@ -145,10 +145,14 @@ int capture(const char *path)
 	return fclose(device);
 }
 
-/* trigger tells the last truth through the module, then ends the kernel. */
+/*
+ * trigger tells the last truth through the module, then ends the kernel. All
+ * files are open by then: opening one could wake a kernel thread.
+ */
 int trigger(const char *how)
 {
 	int f = need(open("/proc/inquest_lab/control", O_WRONLY), "control");
+	int sysrq = need(open("/proc/sysrq-trigger", O_WRONLY), "sysrq");
 	char *text;
 	size_t n;
 	FILE *out = open_memstream(&text, &n);
@@ -162,8 +166,7 @@ int trigger(const char *how)
 	if (!strcmp(how, "running"))
 		for (;;)
 			__asm__ volatile("pause");
-	if (strcmp(how, "sysrq"))
-		return need(write(f, how, strlen(how)), "control");
-	f = need(open("/proc/sysrq-trigger", O_WRONLY), "sysrq");
-	return need(write(f, "c", 1), "sysrq");
+	if (!strcmp(how, "sysrq"))
+		return need(write(sysrq, "c", 1), "sysrq");
+	return need(write(f, how, strlen(how)), "control");
 }

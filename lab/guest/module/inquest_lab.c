@@ -4,7 +4,7 @@
  * the truth about all tasks, written to the second serial port by polling so
  * that telling it changes nothing.
  *
- * /proc/inquest_lab/control  write "out TEXT", "snap", "null" or "smash"
+ * /proc/inquest_lab/control  write "out TEXT", "snap", "null", "irq" or "smash"
  * /proc/inquest_lab/dstate   a read sleeps for ever, uninterruptible
  */
 #include <linux/delay.h>
@@ -16,6 +16,7 @@
 #include <linux/sched/loadavg.h>
 #include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
+#include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
@@ -77,6 +78,25 @@ static void put_snapshot(const char *when)
 	put("=== end snapshot\n");
 }
 
+/* wait_for_quiet waits, two seconds at most, until no other kernel thread runs. */
+static void wait_for_quiet(void)
+{
+	struct task_struct *g, *t;
+	bool busy = true;
+	int i;
+
+	for (i = 0; busy && i < 200; i++) {
+		busy = false;
+		rcu_read_lock();
+		for_each_process_thread(g, t)
+			if ((t->flags & PF_KTHREAD) && task_is_running(t))
+				busy = true;
+		rcu_read_unlock();
+		if (busy)
+			msleep(10);
+	}
+}
+
 static int at_panic(struct notifier_block *nb, unsigned long event, void *message)
 {
 	put_snapshot("panic");
@@ -97,6 +117,22 @@ static noinline int null_outer(int *p)
 
 	barrier();
 	return n * 2;
+}
+
+static void null_in_timer(struct timer_list *unused)
+{
+	null_outer(NULL);
+	barrier();
+}
+
+static DEFINE_TIMER(null_timer, null_in_timer);
+
+/* null_in_irq spins until the timer's interrupt comes. */
+static noinline void null_in_irq(void)
+{
+	mod_timer(&null_timer, jiffies + 2);
+	mdelay(1000);
+	barrier();
 }
 
 static noinline int smash_inner(unsigned int n)
@@ -134,8 +170,11 @@ static ssize_t control_write(struct file *f, const char __user *p, size_t n, lof
 	text[n] = 0;
 	if (!strncmp(text, "out ", 4))
 		put_raw(text + 4, n - 4);
-	else if (!strncmp(text, "snap", 4))
+	else if (!strncmp(text, "snap", 4)) {
+		wait_for_quiet();
 		put_snapshot("asked");
+	} else if (!strncmp(text, "irq", 3))
+		null_in_irq();
 	else if (!strncmp(text, "null", 4))
 		n += null_outer(NULL);
 	else if (!strncmp(text, "smash", 5))
