@@ -100,6 +100,13 @@ func (s *Space) ReadMem(p []byte, va mem.Virt) (int, error) {
 			return done, err
 		}
 		n := int(min(uint64(len(p)-done), size))
+		for done+n < len(p) { // neighbours in both spaces are read at once
+			next, more, err := s.run(at + mem.Virt(n))
+			if err != nil || next != phys+mem.Phys(n) {
+				break
+			}
+			n += int(min(uint64(len(p)-done-n), more))
+		}
 		got, err := s.phys.ReadMem(p[done:done+n], phys)
 		done += got
 		if err != nil {

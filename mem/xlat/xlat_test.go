@@ -153,6 +153,41 @@ func TestSpaceReadsAcrossPages(t *testing.T) {
 	}
 }
 
+// counted counts the reads of page-sized and larger pieces.
+type counted struct {
+	ram
+	n *int
+}
+
+func (c counted) ReadMem(p []byte, addr mem.Phys) (int, error) {
+	if len(p) >= mem.PageSize {
+		*c.n++
+	}
+	return c.ram.ReadMem(p, addr)
+}
+
+func TestSpaceReadsNeighbourPagesAtOnce(t *testing.T) {
+	r, next := ram{}, mem.Phys(0x10000)
+	for i := range mem.Virt(4) {
+		r.mapPage(4, 0, 0xffffc90000123000+i*mem.PageSize, 0x40000+mem.Phys(i)*mem.PageSize, &next)
+		r.put(0x40000+mem.Phys(i)*mem.PageSize, uint64(i))
+	}
+	n := 0
+	s := NewSpace(counted{r, &n}, X86{Levels: 4}, 0x1000)
+	buf := make([]byte, 4*mem.PageSize)
+	if got, err := s.ReadMem(buf, 0xffffc90000123000); got != len(buf) || err != nil || n != 1 {
+		t.Errorf("%d bytes in %d reads, %v", got, n, err)
+	}
+	if v := binary.LittleEndian.Uint64(buf[3*mem.PageSize:]); v != 3 {
+		t.Errorf("last page holds %d", v)
+	}
+	// A page that is not mapped ends the read where it begins.
+	got, err := s.ReadMem(make([]byte, 5*mem.PageSize), 0xffffc90000123000)
+	if got != len(buf) || !errors.Is(err, mem.ErrUnmapped) {
+		t.Errorf("read into a hole: %d, %v", got, err)
+	}
+}
+
 // FuzzX86Walk walks tables made of the input: it must end, and answer with a
 // mapping or a fault, never both.
 func FuzzX86Walk(f *testing.F) {
