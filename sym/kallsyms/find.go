@@ -208,12 +208,9 @@ const (
 func locateNames(ctx context.Context, r mem.Reader[mem.Virt], tok *tokens, t *Tables) (*packed, error) {
 	const step = 1 << 20
 	const overlap = 64 // enough of the next piece to reject nearly everything
+	s := nameSearch{ctx: ctx, r: r, tok: tok, t: t}
 	end := t.TokenTable &^ 3
-	probes, walks := 0, 0
 	for back := mem.Virt(0); back < maxBack && end > back; back += step {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		start := end - min(end, back+step)
 		b := make([]byte, min(end-start, step+overlap))
 		whole := len(b)
@@ -224,29 +221,53 @@ func locateNames(ctx context.Context, r mem.Reader[mem.Virt], tok *tokens, t *Ta
 			if count < minSymbols || count > sym.MaxSymbols || 2*uint64(count) > uint64(end-start)-uint64(i) {
 				continue
 			}
-			t.NumSyms = start + mem.Virt(i)
-			for _, gap := range []int{8, 4} {
-				if gap == 8 && binary.LittleEndian.Uint32(b[i+4:]) != 0 || !canBegin(b[i+gap:], tok) {
-					continue
-				}
-				t.Names = t.NumSyms + mem.Virt(gap)
-				if probes++; probes > maxProbes || walks > maxWalks || ctx.Err() != nil {
-					return nil, fmt.Errorf("%w: too many places could be names", ErrBadTables)
-				}
-				if _, err := readNames(r, t.Names, min(int(count), probeNames), tok); err != nil {
-					continue
-				}
-				walks++
-				if p, err := tryNames(r, t, int(count), tok); err == nil {
-					return p, nil
-				}
+			if p, err := s.try(b[i:], start+mem.Virt(i), int(count)); p != nil || err != nil {
+				return p, err
 			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		if len(b) < whole {
 			break
 		}
 	}
 	return nil, fmt.Errorf("%w: no names before the token table", ErrBadTables)
+}
+
+// nameSearch tries places for kallsyms_num_syms.
+type nameSearch struct {
+	ctx           context.Context
+	r             mem.Reader[mem.Virt]
+	tok           *tokens
+	t             *Tables
+	probes, walks int
+}
+
+// try gives the names behind the number at addr, whose memory b begins with;
+// nil when there are none. The error ends the search.
+func (s *nameSearch) try(b []byte, addr mem.Virt, count int) (*packed, error) {
+	for _, gap := range []int{8, 4} {
+		if gap == 8 && binary.LittleEndian.Uint32(b[4:]) != 0 || !canBegin(b[gap:], s.tok) {
+			continue
+		}
+		if err := s.ctx.Err(); err != nil {
+			return nil, err
+		}
+		if s.probes++; s.probes > maxProbes || s.walks >= maxWalks {
+			return nil, fmt.Errorf("%w: too many places could be names", ErrBadTables)
+		}
+		names := addr + mem.Virt(gap)
+		if _, err := readNames(s.r, names, min(count, probeNames), s.tok); err != nil {
+			continue
+		}
+		s.walks++
+		s.t.NumSyms, s.t.Names = addr, names
+		if p, err := tryNames(s.r, s.t, count, s.tok); err == nil {
+			return p, nil
+		}
+	}
+	return nil, nil
 }
 
 // readTail reads memory at addr into b and gives the part of b behind the last
