@@ -44,6 +44,8 @@ func TestPlausible(t *testing.T) {
 		"null call":         {KernelCS, 0x10246, KernelSS, 0, ksp, true},
 		"user":              {UserCS, 0x246, UserSS, 0x401000, 0x7ffff000, true},
 		"32-bit user":       {User32CS, 0x246, UserSS, 0x401000, 0xffff0000, true},
+		"user's LDT":        {0xf, 0x246, 0x17, 0x401000, 0x7ffff000, true},
+		"other kernel CS":   {0x18, 0x246, KernelSS, kip, ksp, false},
 		"Xen PV user":       {XenUserCS, 0x246, XenUserSS, 0x401000, 0x7ffff000, true},
 		"flags without 1":   {KernelCS, 0x244, KernelSS, kip, ksp, false},
 		"reserved flag":     {KernelCS, 0x24e, KernelSS, kip, ksp, false},

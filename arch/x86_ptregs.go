@@ -93,13 +93,12 @@ func (s *Regs) Plausible() bool {
 		return false
 	}
 	ip, sp := s.Val(RIP), s.Val(RSP)
-	switch s.CS {
-	case KernelCS, XenKernelCS:
-		// SS is zero when the CPU switched to an IST stack in the kernel.
-		ssOK := s.SS == KernelSS || s.SS == 0 || s.SS == XenUserSS
-		return ssOK && int64(sp) < 0 && sp%8 == 0
-	case UserCS, User32CS, XenUserCS:
-		return (s.SS == UserSS || s.SS == XenUserSS) && ip < userTop && sp < userTop
+	if s.CS&3 == 3 { // any selector: a process may have segments of its own
+		return s.SS&3 == 3 && ip < userTop && sp < userTop
 	}
-	return false
+	if s.CS != KernelCS && s.CS != XenKernelCS {
+		return false
+	}
+	// SS is zero when the CPU switched to an IST stack in the kernel.
+	return (s.SS == KernelSS || s.SS == 0 || s.SS == XenUserSS) && int64(sp) < 0 && sp%8 == 0
 }

@@ -303,6 +303,9 @@ func TestLostWalkSaysSo(t *testing.T) {
 		"no unwind information": {
 			"__schedule+0x20 0 hole+9 0 0x55 entry_sys+1 " + userRegs,
 			"__schedule/start/task hole/orc/task ? entry_sys/guess/task ? user/regs/unknown user", errUndefined},
+		"return trampoline": { // as the function graph tracer's return_to_handler
+			"__schedule+0x20 0 schedule 0 read+9 0 entry_sys+1 " + userRegs,
+			"__schedule/start/task ? read/guess/task ? entry_sys/orc/task ? user/regs/unknown user", errTrampoline},
 		"overwritten user registers": {
 			"__schedule+0x20 0 read+9 0 entry_sys+1 " + strings.Replace(userRegs, "0x33", "0x3332332c", 1),
 			"__schedule/start/task read/orc/task entry_sys/orc/task lost", errImplausible},

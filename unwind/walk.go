@@ -39,6 +39,7 @@ var (
 	errUndefined   = errors.New("the kernel has no unwind information here")
 	errNotCode     = errors.New("not the address of code")
 	errDirection   = errors.New("stack pointer does not move outward")
+	errTrampoline  = errors.New("the start of a function, put there to trace the return")
 	errRevisit     = errors.New("stack was left before")
 	errImplausible = errors.New("cannot be saved registers")
 )
@@ -290,6 +291,11 @@ func (w *walk) accept(f *found) error {
 	pc := mem.Virt(w.regs.Val(arch.RIP))
 	if f.regsAt == 0 && w.u.code.Code(pc) == NotCode {
 		return fmt.Errorf("return address %v in %#x: %w", pc, f.slot, errNotCode)
+	}
+	if f.regsAt == 0 && !w.u.afterCall(pc) {
+		if s, ok := w.u.code.FuncStart(pc); ok && s == pc {
+			return fmt.Errorf("return address %v in %#x: %w", pc, f.slot, errTrampoline)
+		}
 	}
 	return w.enter(mem.Virt(w.regs.Val(arch.RSP)))
 }

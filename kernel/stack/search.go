@@ -27,33 +27,50 @@ const maxSearch = 64
 // everything on the stack may be stale.
 func (u *Unwinder) search(ctx context.Context, tr *Trace, stacks []unwind.Stack) {
 	tr.Err = ErrNoRegisters
+	tries := 0
+	for slot, pc := range u.haltCalls(stacks) {
+		if tries++; tries > maxSearch || ctx.Err() != nil {
+			return
+		}
+		start := unwind.Start{Slot: slot, Stacks: stacks, Guess: true}
+		start.Regs.Set(arch.RIP, uint64(pc))
+		start.Regs.Set(arch.RSP, uint64(slot)+8)
+		if target, _, ok := u.walker.CallBefore(pc); ok {
+			u.savedBP(&start.Regs, target, slot)
+		}
+		if w := u.walker.Walk(ctx, start); w.Err == nil {
+			w.Err = ErrNoRegisters
+			tr.Trace, tr.Source = w, FromSearch
+			return
+		}
+	}
+}
+
+// searchOrder is the order of the stacks by how far in they are.
+var searchOrder = []arch.StackKind{arch.NMIStack, arch.IRQStack, arch.TaskStack}
+
+// haltCalls gives the return addresses of calls of the functions of halts, with
+// the slots they are in, innermost first.
+func (u *Unwinder) haltCalls(stacks []unwind.Stack) iter.Seq2[mem.Virt, mem.Virt] {
 	targets := map[mem.Virt]bool{}
 	for _, name := range halts {
 		if at, err := u.k.Sym(name); err == nil {
 			targets[at] = true
 		}
 	}
-	tries := 0
-	for _, kind := range []arch.StackKind{arch.NMIStack, arch.IRQStack, arch.TaskStack} {
-		for i := range stacks {
-			if stacks[i].Kind != kind {
-				continue
+	var sorted []unwind.Stack
+	for _, kind := range searchOrder {
+		for _, s := range stacks {
+			if s.Kind == kind {
+				sorted = append(sorted, s)
 			}
-			for slot, pc := range u.words(&stacks[i]) {
-				target, direct, ok := u.walker.CallBefore(mem.Virt(pc))
-				if !ok || !direct || !targets[target] {
-					continue
-				}
-				if tries++; tries > maxSearch || ctx.Err() != nil {
-					return
-				}
-				start := unwind.Start{Slot: slot, Stacks: stacks, Guess: true}
-				start.Regs.Set(arch.RIP, pc)
-				start.Regs.Set(arch.RSP, uint64(slot)+8)
-				u.savedBP(&start.Regs, target, slot)
-				if w := u.walker.Walk(ctx, start); w.Err == nil {
-					w.Err = ErrNoRegisters
-					tr.Trace, tr.Source = w, FromSearch
+		}
+	}
+	return func(yield func(slot, pc mem.Virt) bool) {
+		for i := range sorted {
+			for slot, v := range u.words(&sorted[i]) {
+				target, direct, ok := u.walker.CallBefore(mem.Virt(v))
+				if ok && direct && targets[target] && !yield(slot, mem.Virt(v)) {
 					return
 				}
 			}
