@@ -196,7 +196,7 @@ func (p *packed) decode(ctx context.Context, tok *tokens) ([]group, error) {
 // decodeMarks unpacks the names from one mark to another.
 func (p *packed) decodeMarks(ctx context.Context, tok *tokens, from, to int) group {
 	count := min(to*markEvery, p.count) - from*markEvery
-	const typical = 24 // bytes of a name
+	const typical = 32 // bytes of a name
 	g := group{
 		text:  make([]byte, 0, min(count*typical, maxPacked)),
 		ends:  make([]uint32, 0, count),
@@ -210,7 +210,10 @@ func (p *packed) decodeMarks(ctx context.Context, tok *tokens, from, to int) gro
 		n, size := nameLength(p.b[at:], p.long)
 		at += size
 		start := len(g.text)
-		for _, t := range p.b[at : at+n] {
+		first := tok.text[p.b[at]]
+		g.types = append(g.types, first[0])
+		g.text = append(g.text, first[1:]...)
+		for _, t := range p.b[at+1 : at+n] {
 			g.text = append(g.text, tok.text[t]...)
 			if len(g.text)-start > maxName {
 				g.text = g.text[:start+maxName]
@@ -218,9 +221,6 @@ func (p *packed) decodeMarks(ctx context.Context, tok *tokens, from, to int) gro
 			}
 		}
 		at += n
-		g.types = append(g.types, g.text[start])
-		copy(g.text[start:], g.text[start+1:])
-		g.text = g.text[:len(g.text)-1]
 		g.ends = append(g.ends, uint32(len(g.text)))
 	}
 	return g
