@@ -205,66 +205,93 @@ func (d *Decoder) readTables(s *stream) bool {
 }
 
 // block decodes until the end-of-block code. Each round begins with 56 bits,
-// enough for the longest length and distance (15+5+15+13).
+// enough for two literals of the first table and the longest length, or, after
+// a length, the longest distance. The bit buffer lives in local variables,
+// which the compiler keeps in registers.
 func (s *stream) block(lit *[litSize]entry, dist *[distSize]entry) bool {
-	dst := s.dst
-	op := s.op
-	defer func() { s.op = op }()
+	src, dst := s.src, s.dst
+	bits, n, ip, op := s.bits, s.n, s.ip, s.op
+	ok := false
 	for s.over <= maxOver {
-		s.refill()
-		e := lit[s.bits&(1<<litBits-1)]
-		for range 2 { // up to two literals before the third code: 56 bits hold 15 each and the rest
+		if ip+8 <= len(src) {
+			bits |= binary.LittleEndian.Uint64(src[ip:]) << (n & 63)
+			ip += int(63-n) >> 3
+			n |= 56
+		} else {
+			s.bits, s.n, s.ip = bits, n, ip
+			s.refill()
+			bits, n, ip = s.bits, s.n, s.ip
+		}
+		e := lit[bits&(1<<litBits-1)]
+		for range 2 {
 			if e&0xff00 != kindLiteral || op >= len(dst) {
 				break
 			}
-			n := e.codeBits()
-			s.bits >>= n
-			s.n -= n
+			bits >>= e & 63
+			n -= uint(e & 63)
 			dst[op] = byte(e >> 16)
 			op++
-			e = lit[s.bits&(1<<litBits-1)]
+			e = lit[bits&(1<<litBits-1)]
 		}
 		if e&kindLink != 0 {
-			n := e.codeBits()
-			s.bits >>= n
-			s.n -= n
-			e = lit[e.value()+int(s.bits&(1<<e.extraBits()-1))]
+			bits >>= e & 63
+			n -= uint(e & 63)
+			e = lit[uint(e>>16)+uint(bits&(1<<(e>>8&0xf)-1))]
 		}
-		n := e.codeBits()
-		s.bits >>= n
-		s.n -= n
+		bits >>= e & 63
+		n -= uint(e & 63)
 		if e&0xff00 == kindLiteral {
 			if op >= len(dst) {
-				return false
+				break
 			}
 			dst[op] = byte(e >> 16)
 			op++
 			continue
 		}
 		if e&kindBase == 0 {
-			return e&kindEnd != 0
+			ok = e&kindEnd != 0
+			break
 		}
-		length := e.value() + int(s.take(e.extraBits()))
-		if s.n < 28 {
+		extra := uint(e >> 8 & 0xf)
+		length := int(e>>16) + int(bits&(1<<extra-1))
+		bits >>= extra
+		n -= extra
+		if n < 28 && ip+8 <= len(src) {
+			bits |= binary.LittleEndian.Uint64(src[ip:]) << (n & 63)
+			ip += int(63-n) >> 3
+			n |= 56
+		} else if n < 28 {
+			s.bits, s.n, s.ip = bits, n, ip
 			s.refill()
+			bits, n, ip = s.bits, s.n, s.ip
 		}
-		e = dist[s.bits&(1<<distBits-1)]
+		e = dist[bits&(1<<distBits-1)]
 		if e&kindLink != 0 {
-			s.take(e.codeBits())
-			e = dist[e.value()+int(s.bits&(1<<e.extraBits()-1))]
+			bits >>= e & 63
+			n -= uint(e & 63)
+			e = dist[uint(e>>16)+uint(bits&(1<<(e>>8&0xf)-1))]
 		}
-		s.take(e.codeBits())
-		if e&kindBase == 0 {
-			return false
+		bits >>= e & 63
+		n -= uint(e & 63)
+		extra = uint(e >> 8 & 0xf)
+		from := int(e>>16) + int(bits&(1<<extra-1))
+		bits >>= extra
+		n -= extra
+		if e&kindBase == 0 || from > op || length > len(dst)-op {
+			break
 		}
-		from := e.value() + int(s.take(e.extraBits()))
-		if from > op || length > len(dst)-op {
-			return false
+		if from >= 16 && length <= 16 && len(dst)-op >= 16 { // the common match, here and not in a call
+			d, f := dst[op:op+16], dst[op-from:op-from+16]
+			lo, hi := binary.LittleEndian.Uint64(f), binary.LittleEndian.Uint64(f[8:])
+			binary.LittleEndian.PutUint64(d, lo)
+			binary.LittleEndian.PutUint64(d[8:], hi)
+		} else {
+			match(dst, op, from, length)
 		}
-		match(dst, op, from, length)
 		op += length
 	}
-	return false
+	s.bits, s.n, s.ip, s.op = bits, n, ip, op
+	return ok
 }
 
 // match repeats n bytes from dist before op; both are in bounds.
