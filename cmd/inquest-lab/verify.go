@@ -61,3 +61,25 @@ func peers(ctx context.Context, l *lab.Lab, names []string) error {
 	}
 	return nil
 }
+
+// damage prints how inquest bears damaged copies of dumps; the error says that
+// it did not bear some.
+func damage(ctx context.Context, l *lab.Lab, names []string) error {
+	bad := 0
+	for _, name := range names {
+		d, err := find(l, name)
+		if err != nil {
+			return err
+		}
+		h, err := verify.Hurt(ctx, d)
+		if err != nil {
+			return err
+		}
+		fmt.Println(h.String())
+		bad += len(h.Bad)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d damaged dumps took too much or made inquest panic", bad)
+	}
+	return nil
+}

@@ -56,3 +56,16 @@ func TestTable(t *testing.T) {
 		t.Errorf("passed: %v %v %v\n%s", good.Passed(), bad.Passed(), lost.Passed(), b.String())
 	}
 }
+
+func TestPatchedFile(t *testing.T) {
+	p := patched{bytes.NewReader([]byte("0123456789")), 4, []byte("ab")}
+	for _, tt := range []struct {
+		off, n int
+		want   string
+	}{{0, 10, "0123ab6789"}, {5, 2, "b6"}, {0, 4, "0123"}, {3, 2, "3a"}, {6, 4, "6789"}} {
+		b := make([]byte, tt.n)
+		if _, err := p.ReadAt(b, int64(tt.off)); err != nil || string(b) != tt.want {
+			t.Errorf("%d bytes at %d: %q, %v", tt.n, tt.off, b, err)
+		}
+	}
+}
