@@ -18,10 +18,18 @@ func (w *walk) calledFrom(callee mem.Virt) bool {
 	return known && start == target
 }
 
+// maxFrameSize bounds what callSite looks through, in bytes: the build warns of
+// frames above 2048 (CONFIG_FRAME_WARN).
+const maxFrameSize = 4096
+
 // callSite finds the caller of a function that has no unwind entry (as
 // __crash_kexec, where a kdump's registers are): by the first word of the stack
-// that follows a direct call of that very function.
+// that follows a direct call of that very function. Among guessed frames it
+// would prove nothing.
 func (w *walk) callSite() bool {
+	if !w.sound {
+		return false
+	}
 	lookup := mem.Virt(w.regs.Val(arch.RIP))
 	if !w.exact {
 		lookup--
@@ -31,7 +39,8 @@ func (w *walk) callSite() bool {
 		return false
 	}
 	s := w.stacks[w.cur]
-	for at := (mem.Virt(w.regs.Val(arch.RSP)) + 7) &^ 7; s.contains(at, 8); at += 8 {
+	from := (mem.Virt(w.regs.Val(arch.RSP)) + 7) &^ 7
+	for at := from; at-from < maxFrameSize && s.contains(at, 8); at += 8 {
 		v, err := w.win.word(at)
 		if err != nil {
 			continue

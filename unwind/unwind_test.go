@@ -567,3 +567,19 @@ func TestGuessedStart(t *testing.T) {
 	s.Guess = true
 	check(t, k, k.walk(s), "? read/guess/task ? entry_sys/orc/task ? user/regs/unknown user")
 }
+
+// BenchmarkHostile walks a big stack of nothing but return addresses into a
+// function that no table covers: the worst that a dump can hold.
+func BenchmarkHostile(b *testing.B) {
+	k := newFake()
+	big := Stack{arch.TaskStack, taskTop - 128<<10, taskTop}
+	for at := big.Lo; at < big.Hi; at += 8 {
+		k.mem[at] = uint64(k.pc(b, "hole+9"))
+	}
+	s := k.start(big.Lo)
+	s.Stacks = []Stack{big}
+	u := New(k, k, k)
+	for b.Loop() {
+		u.Walk(context.Background(), s)
+	}
+}
