@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 )
 
 func TestWriterNeutralizesTerminalCommands(t *testing.T) {
@@ -71,6 +72,18 @@ func TestSize(t *testing.T) {
 	} {
 		if got := Size(n); got != want {
 			t.Errorf("Size(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestUptime(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		6*time.Second + 999*time.Millisecond:                          "00:00:06",
+		17*time.Hour + 13*time.Minute + 25*time.Second:                "17:13:25",
+		10*24*time.Hour + 14*time.Hour + 14*time.Minute + time.Second: "10 days, 14:14:01",
+	} {
+		if got := Uptime(d); got != want {
+			t.Errorf("%v: %q", d, got)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -115,6 +116,16 @@ func escape(s string, lines bool) string {
 	return string(out)
 }
 
+// Uptime writes a duration as crash does: "13:14:39", "10 days, 14:14:39".
+func Uptime(d time.Duration) string {
+	s := int64(d / time.Second)
+	clock := fmt.Sprintf("%02d:%02d:%02d", s/3600%24, s/60%60, s%60)
+	if days := s / 86400; days > 0 {
+		return fmt.Sprintf("%d days, %s", days, clock)
+	}
+	return clock
+}
+
 // Size writes a number of bytes as people do: "512 MB", "3.9 GB" (powers of 1024).
 func Size(n uint64) string {
 	const units = "KMGTPE"
@@ -131,4 +142,16 @@ func Size(n uint64) string {
 		prec = 1
 	}
 	return strconv.FormatFloat(f, 'f', prec, 64) + " " + units[u:u+1] + "B"
+}
+
+// ASCII shows bytes as characters, a dot for each that is none.
+func ASCII(b []byte) string {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		if c < ' ' || c >= 0x7f {
+			c = '.'
+		}
+		out[i] = c
+	}
+	return string(out)
 }
