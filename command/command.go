@@ -116,9 +116,11 @@ func Run(ctx context.Context, job Job, env *Env) (res Result, err error) {
 	return job(ctx, env)
 }
 
-// Reason says in few words why something is absent: one word for the ways in
+// Reason says in few words why something is absent: a word for the ways in
 // which memory can be missing, the error's text otherwise.
 func Reason(err error) string {
+	f, fault := errors.AsType[*mem.FaultError](err)
+	fault = fault && err == error(f)
 	for _, r := range []struct {
 		err  error
 		text string
@@ -128,12 +130,12 @@ func Reason(err error) string {
 		{mem.ErrNotStored, "not stored"},
 		{mem.ErrTruncated, "truncated"},
 	} {
-		if err == r.err {
+		switch {
+		case err == r.err:
 			return r.text
+		case fault && errors.Is(err, r.err):
+			return fmt.Sprintf("%s (%s %#x)", r.text, f.Space, f.Addr)
 		}
-	}
-	if f, ok := errors.AsType[*mem.FaultError](err); ok && err == error(f) {
-		return fmt.Sprintf("%s (%s %#x)", Reason(f.Err), f.Space, f.Addr)
 	}
 	return err.Error()
 }

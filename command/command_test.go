@@ -108,7 +108,7 @@ func TestExpr(t *testing.T) {
 		{"7%4+8/3", false, 5, ""},
 		{"1<<65", false, 0, ""},
 		{"1/0", false, 0, "1/0: division by zero"},
-		{"nope", false, 0, "nope: no symbol nope"},
+		{"nope", false, 0, "no symbol nope"},
 		{"", false, 0, `expression "": a value is missing`},
 		{"(1", false, 0, `expression "(1": a parenthesis is not closed`},
 		{"1)", false, 0, `expression "1)": unexpected ")"`},

@@ -51,10 +51,10 @@ func ParseExpr(s string, hexDefault bool) (Expr, error) {
 // Eval computes the expression in 64-bit arithmetic.
 func (e Expr) Eval(symbols Symbols) (uint64, error) {
 	v, err := e.root.eval(symbols)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", e.Source, err)
+	if err != nil && e.root.sym == "" {
+		err = fmt.Errorf("%s: %w", e.Source, err)
 	}
-	return v, nil
+	return v, err
 }
 
 // Symbol gives the name if the expression is a lone symbol, else "".

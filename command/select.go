@@ -109,6 +109,10 @@ func ParseTaskSels(command string, words []string) ([]TaskSel, error) {
 	return out, nil
 }
 
+// Exact says that the word names one task, by PID or address, so that its
+// absence is an error.
+func (s TaskSel) Exact() bool { return s.re == nil && s.name == "" }
+
 // Match says whether a task with this PID, address and comm is selected.
 func (s TaskSel) Match(pid int, addr mem.Virt, comm string) bool {
 	switch {
