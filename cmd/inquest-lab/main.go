@@ -21,6 +21,7 @@ const usage = `usage: inquest-lab COMMAND
   crash DUMP COMMAND…     run crash of the lab on a dump
   drgn DUMP SCRIPT        run a drgn script on a dump
   verify [RECIPE|PREFIX*…]  compare the dumps with what their guests told
+  bench [RUNS]            time inquest, crash and drgn on the same dumps
   damage DUMP…            read dumps that were cut or overwritten
   peers DUMP…             compare all stacks of a dump with crash's and drgn's
 The lab's directory is $INQUEST_LAB, else inquest-lab in the user's cache.
@@ -67,6 +68,9 @@ func dispatch(ctx context.Context, args []string) error {
 	}
 	if len(args) >= 1 && args[0] == "verify" {
 		return verifyDumps(ctx, l, args[1:])
+	}
+	if len(args) >= 1 && args[0] == "bench" {
+		return measure(ctx, l, args[1:])
 	}
 	if len(args) >= 2 && args[0] == "damage" {
 		return damage(ctx, l, args[1:])

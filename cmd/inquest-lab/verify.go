@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 
 	"github.com/kinquest/inquest/lab"
+	"github.com/kinquest/inquest/lab/bench"
 	"github.com/kinquest/inquest/lab/verify"
 )
 
@@ -82,4 +85,28 @@ func damage(ctx context.Context, l *lab.Lab, names []string) error {
 		return fmt.Errorf("%d damaged dumps took too much or made inquest panic", bad)
 	}
 	return nil
+}
+
+// defaultRuns is how often each tool does each job.
+const defaultRuns = 5
+
+// measure prints the table of times, as Markdown.
+func measure(ctx context.Context, l *lab.Lab, args []string) error {
+	runs := defaultRuns
+	if len(args) > 0 {
+		n, err := strconv.Atoi(args[0])
+		if err != nil || n < 1 {
+			return fmt.Errorf("number of runs %q", args[0])
+		}
+		runs = n
+	}
+	binary := filepath.Join(l.Dir(), "inquest")
+	if err := bench.Build(ctx, binary); err != nil {
+		return err
+	}
+	dumps, err := l.Dumps()
+	if err != nil {
+		return err
+	}
+	return bench.WriteMarkdown(os.Stdout, bench.Measure(ctx, bench.Jobs(l, binary), dumps, runs, os.Stderr))
 }
