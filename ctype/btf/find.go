@@ -137,10 +137,10 @@ func (s *Spec) Entries(kind ctype.Kind) iter.Seq[Entry] {
 			id := s.first + uint32(i)
 			rec := s.record(id)
 			k := kindOf(&rec)
-			if rec.name == 0 || k == ctype.AnyKind || kind != ctype.AnyKind && k != kind {
+			if k == ctype.AnyKind || kind != ctype.AnyKind && k != kind {
 				continue
 			}
-			if name, ok := s.str(rec.name); ok && !yield(Entry{id, k, name}) {
+			if name, _ := s.str(rec.name); name != "" && !yield(Entry{id, k, name}) {
 				return
 			}
 		}

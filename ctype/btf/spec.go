@@ -51,6 +51,11 @@ type Spec struct {
 
 // Parse scans a BTF blob. The base is nil for that of vmlinux, and vmlinux's for
 // that of a module. The data must not change afterwards. The error is a *FormatError.
+//
+// A module built with a distilled base (.BTF.base, since 6.11, 8646db238997
+// "libbpf,bpf: Share BTF relocate-related code with kernel") refers to vmlinux's
+// ids in memory all the same: the kernel rewrites it when it loads the module.
+// The .BTF section of such a module's file does not.
 func Parse(data []byte, base *Spec) (*Spec, error) {
 	h, err := parseHeader(data)
 	if err != nil {
