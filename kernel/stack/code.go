@@ -3,10 +3,12 @@ package stack
 import (
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/kinquest/inquest/kernel"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/mem/xlat"
+	"github.com/kinquest/inquest/sym"
 	"github.com/kinquest/inquest/unwind"
 )
 
@@ -117,8 +119,21 @@ func (c *code) executable(pc mem.Virt) bool {
 	return true
 }
 
-// FuncStart implements unwind.Coder.
+// FuncStart implements unwind.Coder. The part of a function that the compiler
+// moved away ("f.cold") belongs to the function.
 func (c *code) FuncStart(pc mem.Virt) (mem.Virt, bool) {
 	s, _, err := c.k.Symbols.At(pc)
-	return s.Addr, err == nil
+	if err != nil {
+		return 0, false
+	}
+	name, _, cold := strings.Cut(s.Name, ".cold")
+	if !cold {
+		return s.Addr, true
+	}
+	all, err := c.k.Symbols.Lookup(name)
+	all = slices.DeleteFunc(all, func(o sym.Symbol) bool { return o.Module != s.Module })
+	if err != nil || len(all) != 1 { // one of several static functions of that name
+		return s.Addr, true
+	}
+	return all[0].Addr, true
 }

@@ -337,6 +337,42 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+func TestFuncStart(t *testing.T) {
+	b := build(t)
+	b.Sym("panic.cold", text+0x800)
+	b.Sym("twice", text+0x900)
+	b.Sym("twice", text+0xa00)
+	b.Sym("twice.cold", text+0xb00)
+	c := open(t, b).code
+	for pc, want := range map[mem.Virt]mem.Virt{
+		text + 0x123: text + 0x100,
+		text + 0x823: mem.Virt(fn("panic", 0)),
+		text + 0xa10: text + 0xa00,
+		text + 0xb10: text + 0xb00, // of which function cannot be told
+	} {
+		if got, ok := c.FuncStart(pc); !ok || got != want {
+			t.Errorf("%v: %v, %v", pc, got, ok)
+		}
+	}
+	if at, ok := c.FuncStart(0x1000); ok {
+		t.Errorf("user code lies in %v", at)
+	}
+}
+
+// TestCode: the kinds of code by address.
+func TestCode(t *testing.T) {
+	c := open(t, build(t)).code
+	for pc, want := range map[mem.Virt]unwind.Code{
+		text: unwind.Text, text - 1: unwind.NotCode, text + 0x1000: unwind.NotCode,
+		mem.Virt(fn("entry_irq", 5)): unwind.EntryText, mem.Virt(fn("irq_handler", 0)): unwind.Text,
+		0: unwind.NotCode, moduleLo + 5: unwind.NotCode, moduleHi: unwind.NotCode,
+	} {
+		if got := c.Code(pc); got != want {
+			t.Errorf("%v: %d, want %d", pc, got, want)
+		}
+	}
+}
+
 func TestMissing(t *testing.T) {
 	b := build(t)
 	b.Bytes(orcs, make([]byte, 6*len(funcs))) // entries of no known format
