@@ -87,26 +87,14 @@ func (l *Lab) dumpsOf(r Recipe, in installed) ([]Dump, error) {
 }
 
 // Clean removes guests and formats whose recipe or sources have changed since,
-// and what was left half made. It must not run beside Make.
+// and what was left half made.
 func (l *Lab) Clean() error {
-	keep := map[string]bool{}
-	for _, r := range Recipes() {
-		k, err := kernelNamed(r.Kernel)
-		if err != nil {
-			return err
-		}
-		in, err := l.known(k)
-		if err != nil {
-			continue // no guest of a kernel that is not there
-		}
-		boot := l.bootDir(r, in)
-		keep[boot] = true
-		for _, name := range r.Formats {
-			if f, ok := formatNamed(name); ok {
-				keep[filepath.Dir(formatFiles(boot, f)[0])] = true
-			}
-		}
+	unlock, err := l.lock()
+	if err != nil {
+		return err
 	}
+	defer unlock()
+	keep := l.current()
 	boots, err := filepath.Glob(l.path("boots", "*"))
 	if err != nil {
 		return err
@@ -125,4 +113,27 @@ func (l *Lab) Clean() error {
 		}
 	}
 	return nil
+}
+
+// current is the set of directories that Make would keep.
+func (l *Lab) current() map[string]bool {
+	keep := map[string]bool{}
+	for _, r := range Recipes() {
+		k, err := kernelNamed(r.Kernel)
+		if err != nil {
+			continue
+		}
+		in, err := l.known(k)
+		if err != nil {
+			continue // no guest of a kernel that is not there
+		}
+		boot := l.bootDir(r, in)
+		keep[boot] = true
+		for _, name := range r.Formats {
+			if f, ok := formatNamed(name); ok {
+				keep[filepath.Dir(formatFiles(boot, f)[0])] = true
+			}
+		}
+	}
+	return keep
 }

@@ -146,6 +146,26 @@ func TestDumps(t *testing.T) {
 	}
 }
 
+func TestLock(t *testing.T) {
+	l, err := Open(filepath.Join(t.TempDir(), "lab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := l.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.lock(); err == nil {
+		t.Error("locked twice")
+	}
+	unlock()
+	if unlock, err = l.lock(); err != nil {
+		t.Error(err)
+	} else {
+		unlock()
+	}
+}
+
 func TestOutputOfAFailure(t *testing.T) {
 	_, err := output(context.Background(), "sh", "-c", "echo so it goes >&2; exit 3")
 	if err == nil || !strings.Contains(err.Error(), "so it goes") {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"syscall"
 )
 
 // together is how many guests are made at a time.
@@ -16,6 +18,11 @@ func (l *Lab) Make(ctx context.Context, recipes []Recipe) error {
 	if len(recipes) == 0 {
 		return nil
 	}
+	unlock, err := l.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := l.host(ctx); err != nil {
 		return fmt.Errorf("prepare the host: %w", err)
 	}
@@ -47,6 +54,21 @@ func (l *Lab) Make(ctx context.Context, recipes []Recipe) error {
 		all = append(all, e...)
 	}
 	return errors.Join(append(all, ctx.Err())...)
+}
+
+// lock keeps a second process from making things in the same directory.
+func (l *Lab) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("lock the lab: %w", err)
+	}
+	f, err := os.Create(l.path("lock"))
+	if err != nil {
+		return nil, fmt.Errorf("lock the lab: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: another process is making dumps: %w", l.dir, err), f.Close())
+	}
+	return func() { f.Close() }, nil
 }
 
 func (l *Lab) makeOne(ctx context.Context, r Recipe) error {
