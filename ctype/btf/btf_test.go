@@ -408,9 +408,13 @@ func BenchmarkFind(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var names []string
+	for e := range s.Entries(ctype.StructKind) {
+		names = append(names, e.Name)
+	}
 	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Find(ctype.StructKind, "sxyyyyb"); err != nil {
+	for i := 0; b.Loop(); i++ {
+		if _, err := s.Find(ctype.StructKind, names[i%len(names)]); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -139,15 +139,14 @@ func (f *Field) notScalar() error {
 
 // value decodes a scalar from its Size bytes.
 func (f *Field) value(b []byte) uint64 {
-	switch len(b) {
-	case 8:
-		if f.Bits == 0 {
-			return binary.LittleEndian.Uint64(b)
-		}
-	case 4:
-		if f.Bits == 0 && !f.signed {
-			return uint64(binary.LittleEndian.Uint32(b))
-		}
+	switch {
+	case f.Bits != 0:
+	case len(b) == 8:
+		return binary.LittleEndian.Uint64(b)
+	case len(b) == 4 && f.signed:
+		return uint64(int64(int32(binary.LittleEndian.Uint32(b))))
+	case len(b) == 4:
+		return uint64(binary.LittleEndian.Uint32(b))
 	}
 	return ctype.Bits(b, f.BitOff%8, f.width(), f.signed)
 }
