@@ -124,6 +124,26 @@ func TestOpenFormats(t *testing.T) {
 	}
 }
 
+// TestCutStreamWithHoles: QEMU writes 464 bytes of header and leaves the rest
+// of its block out; a cut stream must open all the same.
+func TestCutStreamWithHoles(t *testing.T) {
+	kd, l := sampleKdump()
+	b := dumptest.Stream([]dumptest.Block{
+		{Off: 0, Data: kd[:464]}, {Off: int64(l.SubHeader), Data: kd[l.SubHeader : l.SubHeader+104]},
+		{Off: int64(l.Bitmap1), Data: kd[l.Bitmap1 : len(kd)-2000]},
+	})
+	img, err := dump.OpenReader(context.Background(), bytes.NewReader(b), int64(len(b)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := mem.U8(img, 0x2001); v != 2 || err != nil {
+		t.Errorf("page 2: %d, %v", v, err)
+	}
+	if i := img.Info(); !i.Truncated || i.Format != "kdump" {
+		t.Errorf("info %+v", i)
+	}
+}
+
 func TestFileThatShrinks(t *testing.T) {
 	path := write(t, sampleELF())[0]
 	img, err := dump.Open(context.Background(), path)

@@ -74,7 +74,7 @@ func probe(p part) (kind, error) {
 	b := make([]byte, min(p.size, probeSize))
 	n, err := p.src.ReadAt(b, 0)
 	b = b[:n]
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && (n == 0 || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)) {
 		return 0, &FormatError{File: p.name, Msg: "read the first bytes", Err: format.Cause(err)}
 	}
 	for _, k := range kinds {

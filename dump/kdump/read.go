@@ -315,6 +315,10 @@ func (f *File) Extents() iter.Seq[mem.Extent] {
 // the bitmap.
 func (m *member) nextRun(pfn uint64) (start, end uint64, ok bool) {
 	for pfn < m.hdr.end {
+		if i := pfn/chunkPFNs - m.first; i+1 < uint64(len(m.ranks)) && m.ranks[i] == m.ranks[i+1] { // none in this chunk
+			pfn = (pfn/chunkPFNs + 1) * chunkPFNs
+			continue
+		}
 		c, err := m.chunk(m.bitmap2, pfn)
 		if err != nil {
 			return 0, 0, false
