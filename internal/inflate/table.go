@@ -16,9 +16,8 @@ const (
 	kindLink    entry = 0x80 << 8 // value = where the second table begins
 )
 
-func (e entry) codeBits() uint  { return uint(e & 0xff) }
-func (e entry) extraBits() uint { return uint(e>>8) & 0xf }
-func (e entry) value() int      { return int(e >> 16) }
+func (e entry) codeBits() uint { return uint(e & 0xff) }
+func (e entry) value() int     { return int(e >> 16) }
 
 const (
 	maxCodeLen = 15 // RFC 1951, 3.2.7

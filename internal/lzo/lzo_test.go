@@ -7,10 +7,7 @@ import (
 )
 
 // asm writes an LZO1X stream instruction by instruction, for tests.
-type asm struct {
-	b   []byte
-	mid bool // a literal run came last
-}
+type asm struct{ b []byte }
 
 func ext(b []byte, n, bits int) []byte {
 	for n -= bits; n > 255; n -= 255 {
@@ -71,7 +68,7 @@ func TestInstructions(t *testing.T) {
 		want string
 	}{
 		{"first run of 4", new(asm).first("abcd").end(), "abcd"},
-		{"first 2, then a 2-byte match", new(asm).first("ab").raw(1<<2|0, 0).end(), "abab"},
+		{"first 2, then a 2-byte match", new(asm).first("ab").raw(1<<2, 0).end(), "abab"},
 		{"plain literal run", new(asm).literals("abcdef").end(), "abcdef"},
 		{"long literal run", new(asm).literals(far[:1000]).end(), far[:1000]},
 		{"3-byte match behind a run", new(asm).literals(far[:2100]).raw(byte(3<<2), 0).end(), far[:2100] + far[2100-2052:2100-2052+3]},
