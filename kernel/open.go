@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/kinquest/inquest/arch"
 	"github.com/kinquest/inquest/ctype"
@@ -103,15 +102,4 @@ func Assemble(space *xlat.Space, symbols *sym.Table, types ctype.Source) (*Kerne
 	}
 	k.loadModules()
 	return k, nil
-}
-
-// parallel runs the functions at the same time and joins their errors.
-func parallel(fns ...func() error) error {
-	errs := make([]error, len(fns))
-	var wg sync.WaitGroup
-	for i, fn := range fns {
-		wg.Go(func() { errs[i] = fn() })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
