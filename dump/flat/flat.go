@@ -30,9 +30,11 @@ const (
 	// that it covers 32 TB; the smallest blocks seen hold one page.
 	maxBlocks = 1 << 23
 	// smallWindow and largeWindow are how much is read to find the next block
-	// heads: little where blocks are large, much where they are small.
-	smallWindow = 4 << 10
+	// heads: little where blocks are large, much where they are small, that is
+	// below smallBlock, which a file read copies in the time that it takes anyway.
+	smallWindow = 512
 	largeWindow = 1 << 20
+	smallBlock  = 8 << 10
 	// checkEvery is the number of blocks between looks at the context.
 	checkEvery = 1 << 12
 )
@@ -93,19 +95,20 @@ type window struct {
 	buf  []byte
 	at   int64 // of buf in the stream
 	n    int   // bytes that buf holds
-	size int
+	size int   // to read next
+	used int64 // heads found in buf
 }
 
 // head gives the block head at pos.
 func (w *window) head(pos int64) ([]byte, error) {
 	if pos < w.at || pos+blockHead > w.at+int64(w.n) {
-		if pos < w.at+2*int64(w.n) { // the next head was close: read more at once
-			w.size = min(2*w.size, len(w.buf))
+		if pos-w.at <= w.used*smallBlock {
+			w.size = min(max(4*w.size, smallBlock), len(w.buf))
 		} else {
 			w.size = smallWindow
 		}
 		n, err := w.r.src.ReadAt(w.buf[:w.size], pos)
-		w.at, w.n = pos, n
+		w.at, w.n, w.used = pos, n, 0
 		if n < blockHead {
 			if err == nil {
 				err = io.ErrUnexpectedEOF
@@ -113,6 +116,7 @@ func (w *window) head(pos int64) ([]byte, error) {
 			return nil, err
 		}
 	}
+	w.used++
 	return w.buf[pos-w.at:][:blockHead], nil
 }
 
