@@ -21,7 +21,7 @@ const (
 	// runPages bounds the pages whose data is read from the file at once.
 	runPages = 64
 	// parallelRead is the size from which one read is unpacked on all cores.
-	parallelRead = 256 << 10
+	parallelRead = 64 << 10
 )
 
 // worker is the state that one goroutine needs to unpack pages.
