@@ -49,7 +49,7 @@ func (w *Writer) Text(s string) {
 
 // Bold writes s, filtered, in bold type where color is allowed.
 func (w *Writer) Bold(s string) {
-	if !w.Color {
+	if !w.Color || s == "" {
 		w.Text(s)
 		return
 	}
