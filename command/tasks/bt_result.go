@@ -187,38 +187,47 @@ func (b *Backtrace) WriteText(w *render.Writer) {
 	b.WriteFrames(w)
 }
 
-// WriteFrames writes the frames without the task's line.
+// WriteFrames writes the frames without the task's line. As in crash, what an
+// exception interrupted has its registers instead of a number.
 func (b *Backtrace) WriteFrames(w *render.Writer) {
+	number := 0
 	for i := range b.Frames {
 		f := &b.Frames[i]
-		if i > 0 && f.Regs != nil {
-			if !f.User {
-				w.Printf("    [exception RIP: %s]\n", f.name(true, b.style.hex))
-			}
-			f.Regs.write(w)
-		} else if f.User {
-			f.Regs.write(w)
-		}
 		if f.User {
+			f.Regs.write(w)
 			continue
+		}
+		// The registers lie on the stack that the exception ran on.
+		exception := i > 0 && f.Regs != nil
+		if exception {
+			w.Printf("    [exception RIP: %s]\n", f.name(true, b.style.hex))
+			f.Regs.write(w)
 		}
 		if i > 0 && f.Stack != b.Frames[i-1].Stack {
 			w.Printf("--- <%s stack> ---\n", stackTitle(b.Frames[i-1].Stack))
 		}
-		mark, module := "", ""
-		if !f.Reliable {
-			mark = "? "
+		if !exception {
+			b.writeFrame(w, f, number)
+			number++
 		}
-		if f.Module != "" {
-			module = " [" + render.Line(f.Module) + "]"
-		}
-		w.Printf("%3s [%016x] %s%s at %016x%s\n", fmt.Sprintf("#%d", i), uint64(f.SP), mark,
-			f.name(b.style.offsets, b.style.hex), uint64(f.PC), module)
 		writeWords(w, f.Words)
 	}
 	if b.noted != "" {
 		w.Printf("    (%s)\n", render.Line(b.noted))
 	}
+}
+
+// writeFrame writes the line of a numbered frame.
+func (b *Backtrace) writeFrame(w *render.Writer, f *BtFrame, number int) {
+	mark, module := "", ""
+	if !f.Reliable {
+		mark = "? "
+	}
+	if f.Module != "" {
+		module = " [" + render.Line(f.Module) + "]"
+	}
+	w.Printf("%3s [%016x] %s%s at %016x%s\n", fmt.Sprintf("#%d", number), uint64(f.SP), mark,
+		f.name(b.style.offsets, b.style.hex), uint64(f.PC), module)
 }
 
 // stackTitle names a stack as crash does, where it has a name for it.
