@@ -200,7 +200,7 @@ func (r *Result) tail(records []printk.Record) {
 // arch/x86/kernel/process_64.c and lib/dump_stack.c).
 var details = []string{
 	"RIP: ", "Code: ", "RSP: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "FS: ", "CS: ", "CR2: ", "DR0: ", "DR3: ", "PKRU: ",
-	"CPU: ", "Hardware name: ", "Modules linked in:", "Kernel Offset: ",
+	"CPU: ", "Hardware name: ", "Modules linked in:", "Kernel Offset: ", "Tainted: ", "---[ end trace ",
 }
 
 func isDetail(line string) bool {

@@ -67,7 +67,7 @@ func TestRunningText(t *testing.T) {
 	about := Task{Kernel: true}
 	about.PID, about.Comm, about.State, about.Suffix = 9, "kworker/0:1", "TASK_RUNNING", "ACTIVE"
 	long := someStack()
-	for range 20 {
+	for range 25 {
 		long.Frames = append(long.Frames, long.Frames[2])
 	}
 	res := &Result{System: sys, Taint: command.Some(""), End: &crash.Story{CPU: -1}, Task: command.Some(about), Stack: command.Some(long)}
@@ -105,7 +105,7 @@ func TestLogTailLeavesTracesOut(t *testing.T) {
 	r := &Result{}
 	r.tail(records)
 	want := []string{"systemd[1]: ready", "BUG: kernel NULL pointer dereference, address: 0000000000000008", "#PF: supervisor write access in kernel mode",
-		"Oops: 0002 [#1] PREEMPT SMP", "---[ end trace 0000000000000000 ]---", "Kernel panic - not syncing: Fatal exception",
+		"Oops: 0002 [#1] PREEMPT SMP", "Kernel panic - not syncing: Fatal exception",
 		"---[ end Kernel panic - not syncing: Fatal exception ]---"}
 	if len(r.Log) != len(want) {
 		t.Fatalf("%d lines: %+v", len(r.Log), r.Log)

@@ -13,7 +13,7 @@ import (
 
 // Room on one screen.
 const (
-	maxFrames  = 18 // of the stack
+	maxFrames  = 24 // of the stack
 	maxRunning = 8  // CPUs listed when nothing panicked
 	labelWidth = 8
 )
