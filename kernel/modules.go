@@ -17,6 +17,9 @@ type Module struct {
 	Size    uint64   // bytes of all its regions, as /proc/modules shows it
 	State   uint64   // enum module_state: 0 live, 1 coming, 2 going
 	Regions []Region // the memory it occupies, init sections only while it loads
+	// Apart says that text and data are allocated one by one, so that Base is
+	// only the text's (since v6.4).
+	Apart bool
 }
 
 // Region is a contiguous part of a module's memory.
@@ -157,6 +160,7 @@ func (m *Module) readRegions(k *Kernel, f *moduleFields) error {
 	if f.MemElem.Bytes == 0 || !f.Text.OK() || !f.InitKind.OK() {
 		return Unsupported("module regions", "struct module_memory", "enum mod_mem_type")
 	}
+	m.Apart = true
 	n := min(f.Mem.Size/f.MemElem.Bytes, maxModuleKind)
 	for i := range n {
 		r := layout.NewReader(k.Mem, m.Addr+mem.Virt(f.Mem.Off+i*f.MemElem.Bytes))

@@ -42,7 +42,7 @@ type ModResult struct {
 	command.Partial
 	Modules []ModuleRow `json:"modules"`
 
-	taints bool
+	taints, apart bool
 }
 
 // ModuleRow is one module.
@@ -75,6 +75,7 @@ func listModules(k *kernel.Kernel, taints bool) (command.Result, error) {
 			d, err = details.Of(m)
 		}
 		res.Lacks("module "+m.Name, err)
+		res.apart = res.apart || m.Apart
 		row := ModuleRow{
 			Name: m.Name, Addr: render.Hex(m.Addr), Base: render.Hex(m.Base), Size: m.Size, State: fmt.Sprint(m.State),
 			Taints: command.Got(d.Taints, err), Version: command.Got(d.Version, err), BuildID: command.Got(d.BuildID, err),
@@ -86,7 +87,7 @@ func listModules(k *kernel.Kernel, taints bool) (command.Result, error) {
 			res.Modules = append(res.Modules, row)
 		}
 	}
-	slices.SortFunc(res.Modules, func(a, b ModuleRow) int { return cmp.Compare(a.Addr, b.Addr) })
+	slices.SortFunc(res.Modules, func(a, b ModuleRow) int { return cmp.Compare(a.Base, b.Base) })
 	return res, nil
 }
 
@@ -100,7 +101,11 @@ func (r *ModResult) WriteText(w *render.Writer) error {
 	if r.taints {
 		return r.writeTaints(w, width)
 	}
-	w.Printf("     MODULE       %-*s        BASE        %*s  OBJECT FILE\n", width, "NAME", sizes, "SIZE")
+	base := "     BASE"
+	if r.apart {
+		base = "  TEXT_BASE" // as crash heads it
+	}
+	w.Printf("     MODULE       %-*s   %-15s  %*s  OBJECT FILE\n", width, "NAME", base, sizes, "SIZE")
 	for _, m := range r.Modules {
 		w.Printf("%016x  %-*s  %016x  %*d  (not loaded)  [CONFIG_KALLSYMS]\n",
 			uint64(m.Addr), width, render.Line(m.Name), uint64(m.Base), sizes, m.Size)
