@@ -353,7 +353,7 @@ func locateAddresses(r mem.Reader[mem.Virt], t Tables, groups []group, count int
 	}
 	for _, align := range []mem.Virt{4, 8} {
 		at := (t.TokenIndex + 2*numTokens + align - 1) &^ (align - 1)
-		a, ok, err := readAddressTable(r, Tables{Offsets: at}, PlaceRelative, count)
+		a, ok, err := readAddressTable(r, Tables{Offsets: at}, PlaceRelative, count, nil)
 		if !ok || err != nil {
 			continue
 		}

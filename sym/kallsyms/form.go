@@ -86,8 +86,9 @@ func (t *addressTable) decode(f Form) (addrs []mem.Virt, descents int) {
 	return addrs, descents
 }
 
-// readAddressTable reads what form f needs; ok is false when t lacks it.
-func readAddressTable(r mem.Reader[mem.Virt], t Tables, f Form, count int) (a *addressTable, ok bool, err error) {
+// readAddressTable reads what form f needs; ok is false when t lacks it. The
+// elements of prev are taken over when they are the same ones.
+func readAddressTable(r mem.Reader[mem.Virt], t Tables, f Form, count int, prev *addressTable) (a *addressTable, ok bool, err error) {
 	a = &addressTable{at: t.Offsets}
 	switch f {
 	case Absolute:
@@ -106,6 +107,10 @@ func readAddressTable(r mem.Reader[mem.Virt], t Tables, f Form, count int) (a *a
 	}
 	if a.at == 0 {
 		return nil, false, nil
+	}
+	if prev != nil && prev.at == a.at && len(prev.raw) == count*f.width() {
+		a.raw = prev.raw
+		return a, true, nil
 	}
 	a.raw = make([]byte, count*f.width())
 	if _, err := r.ReadMem(a.raw, a.at); err != nil {
@@ -127,8 +132,12 @@ func chooseForm(r mem.Reader[mem.Virt], t Tables, groups []group, count int) (Fo
 	var errs []error
 	least := count/maxDescents + 1
 	stext := findName(groups, "_stext")
+	var prev *addressTable
 	for _, f := range []Form{PlaceRelative, RelativePercpu, Relative, Absolute} {
-		a, ok, err := readAddressTable(r, t, f, count)
+		a, ok, err := readAddressTable(r, t, f, count, prev)
+		if ok && err == nil {
+			prev = a
+		}
 		if err != nil {
 			errs = append(errs, err)
 		}
