@@ -24,6 +24,7 @@ const referenceLimit = 3 * time.Minute
 
 // Crash runs crash of the chroot on a dump with its vmlinux: "sys", "bt -a".
 // The error is the tool's failure to run to its end; Run holds what it said.
+// crash 9.0.2 ends without a word on a split dump.
 func (l *Lab) Crash(ctx context.Context, d Dump, commands ...string) (Run, error) {
 	args := []string{"-s", l.guestPath(d.VMLinux)}
 	for _, f := range d.Files {
@@ -34,7 +35,9 @@ func (l *Lab) Crash(ctx context.Context, d Dump, commands ...string) (Run, error
 
 // Drgn runs a Python script under drgn of the chroot, with prog set to the
 // dump with its vmlinux. A dump without a VMCOREINFO note is given the text
-// found in the guest's memory.
+// found in the guest's memory. drgn 0.3 takes neither the kdump files that
+// QEMU writes (kdump, kdump-flat) nor split dumps; the script imports the
+// helpers it uses.
 func (l *Lab) Drgn(ctx context.Context, d Dump, script string) (Run, error) {
 	file, err := os.CreateTemp(l.dir, "drgn-*.py")
 	if err != nil {
