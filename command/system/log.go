@@ -94,7 +94,7 @@ func (r *LogResult) WriteText(w *render.Writer) error {
 			if n == 1 {
 				head = strings.Repeat(" ", len(head))
 			}
-			w.Printf("%s%s\n", head, render.Line(line))
+			w.Printf("%s%s\n", head, line) // tabs stay
 		}
 		if !r.dict {
 			continue
@@ -115,7 +115,7 @@ func (r *LogResult) head(rec *printk.Record) string {
 	switch {
 	case r.noTime:
 	case r.wall && r.Boot.OK():
-		fmt.Fprintf(&b, "[%s] ", r.Boot.V.Add(rec.Time).Format(time.ANSIC))
+		fmt.Fprintf(&b, "[%s] ", r.Boot.V.Add(rec.Time).Format(time.UnixDate))
 	default:
 		fmt.Fprintf(&b, "[%5d.%06d] ", int64(rec.Time/time.Second), rec.Time%time.Second/time.Microsecond)
 	}

@@ -118,7 +118,7 @@ func (r *ModResult) writeTaints(w *render.Writer, width int) error {
 		w.Text("no tainted modules\n")
 		return w.Err()
 	}
-	w.Printf("%-*s  TAINT\n", width, "NAME")
+	w.Printf("%-*s  TAINTS\n", width, "NAME")
 	for _, m := range r.Modules {
 		w.Printf("%-*s  %s\n", width, render.Line(m.Name), m.Taints.Text("%s"))
 	}

@@ -91,7 +91,7 @@ func relatives(tab *task.Table, tasks []*task.Task, mode byte) *RelativesResult 
 	children := map[uint64][]Head{}
 	threads := map[uint64][]Head{}
 	for _, t := range sorted(tab) {
-		if !t.Idle || t.Addr != t.Parent {
+		if !t.Idle { // who brought the CPU up is not its idle task's parent
 			children[uint64(t.Parent)] = append(children[uint64(t.Parent)], newHead(t))
 		}
 		if !t.GroupLeader() {
@@ -103,7 +103,7 @@ func relatives(tab *task.Table, tasks []*task.Task, mode byte) *RelativesResult 
 		r := Relatives{Head: newHead(t)}
 		switch mode {
 		case 'p':
-			for at, n := t, 0; n < maxAncestors; n++ {
+			for at, n := t, 0; n < maxAncestors && !at.Idle; n++ {
 				up, ok := tab.At(at.Parent)
 				if !ok || up == at {
 					break
