@@ -182,3 +182,16 @@ func (e *Env) UserSpace(t *task.Task) (*xlat.Space, error) {
 	}
 	return e.Kernel.SpaceOf(pgd)
 }
+
+// SymbolAt names what lies at an address, "init_task+192"; "" outside of all
+// symbols.
+func (e *Env) SymbolAt(addr mem.Virt) string {
+	s, off, err := e.Kernel.Symbols.At(addr)
+	switch {
+	case err != nil:
+		return ""
+	case off == 0:
+		return s.Name
+	}
+	return fmt.Sprintf("%s+%d", s.Name, off)
+}

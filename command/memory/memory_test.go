@@ -50,17 +50,9 @@ func machine(t *testing.T) *kerneltest.Builder {
 
 func answer(t *testing.T, b *kerneltest.Builder, line string) (command.Result, error) {
 	t.Helper()
-	tab, err := command.NewTable(Commands())
-	if err != nil {
-		t.Fatal(err)
-	}
-	job, err := tab.Parse(line)
-	if err != nil {
-		t.Fatal(err)
-	}
 	k := b.Kernel()
 	k.Phys = counting{}
-	return job(t.Context(), &command.Env{Kernel: k})
+	return clitest.Answer(t, Commands(), k, line)
 }
 
 // counting is physical memory whose bytes are their addresses.

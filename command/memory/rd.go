@@ -170,7 +170,7 @@ func (a *rdArgs) run(ctx context.Context, env *command.Env) (command.Result, err
 	res := &RdResult{Addr: render.Hex(at), Space: space, args: *a}
 	err = res.read(ctx, read, n)
 	if a.format == 's' {
-		res.symbols = func(v uint64) string { return symbolAt(env, v) }
+		res.symbols = func(v uint64) string { return env.SymbolAt(mem.Virt(v)) }
 	}
 	res.fill()
 	if len(res.b) == 0 && err != nil {
@@ -197,17 +197,6 @@ func (a *rdArgs) reader(ctx context.Context, env *command.Env) (readFunc, string
 		}
 	}
 	return func(p []byte, addr uint64) (int, error) { return space.ReadMem(p, mem.Virt(addr)) }, "virt", nil
-}
-
-func symbolAt(env *command.Env, v uint64) string {
-	s, off, err := env.Kernel.Symbols.At(mem.Virt(v))
-	switch {
-	case err != nil:
-		return ""
-	case off == 0:
-		return s.Name
-	}
-	return fmt.Sprintf("%s+%d", s.Name, off)
 }
 
 // RdResult is a piece of memory.

@@ -59,7 +59,7 @@ func unknown(err error) string { return "unknown: " + render.Line(command.Reason
 func stamp(us int64) string { return fmt.Sprintf("[%5d.%06d]", us/1e6, us%1e6) }
 
 func (p printer) dump(d *system.DumpFacts) {
-	p.line("dump", "%s", render.Line(strings.Join(d.Files, " ")))
+	p.line("dump", "%s", render.Line(fileNames(d.Files)))
 	what := []string{d.Format}
 	if d.Flattened {
 		what[0] = "flattened " + what[0]
@@ -84,6 +84,14 @@ func (p printer) dump(d *system.DumpFacts) {
 		what = append(what, "complete")
 	}
 	p.line("", "%s", render.Line(strings.Join(what, ", ")))
+}
+
+// fileNames names the first of several files.
+func fileNames(files []string) string {
+	if len(files) < 2 {
+		return strings.Join(files, "")
+	}
+	return fmt.Sprintf("%s and %d more", files[0], len(files)-1)
 }
 
 func (p printer) kernel(r *Result) {

@@ -126,23 +126,11 @@ func (b *btBuilder) words(f *unwind.Frame) []Word {
 		v, err := mem.U64(b.env.Kernel.Mem, at)
 		w := Word{Addr: render.Hex(at), Value: command.Got(render.Hex(v), err)}
 		if b.style.symbols && err == nil {
-			w.Symbol = b.symbol(v)
+			w.Symbol = b.env.SymbolAt(mem.Virt(v))
 		}
 		out = append(out, w)
 	}
 	return out
-}
-
-// symbol names the symbol that a word points to, "" for other words.
-func (b *btBuilder) symbol(v uint64) string {
-	s, off, err := b.env.Kernel.Symbols.At(mem.Virt(v))
-	if err != nil {
-		return ""
-	}
-	if off == 0 {
-		return s.Name
-	}
-	return fmt.Sprintf("%s+%d", s.Name, off)
 }
 
 // regRows are the general registers as crash arranges them.

@@ -49,32 +49,9 @@ func (foreachCommand) Parse(args []string) (command.Job, error) {
 	if e.kernel && e.user {
 		return nil, command.Usagef("foreach", "kernel and user exclude each other")
 	}
-	if args[at] == "ps" {
-		a, err := parsePs("foreach ps", args[at+1:])
-		if err != nil {
-			return nil, err
-		}
-		if len(a.sels) > 0 {
-			return nil, command.Usagef("foreach", "tasks stand before ps")
-		}
-		return func(ctx context.Context, env *command.Env) (command.Result, error) {
-			tab, err := env.Tasks(ctx)
-			if err != nil {
-				return nil, err
-			}
-			who, err := e.tasks(env, tab)
-			if err != nil {
-				return nil, err
-			}
-			return a.show(ctx, env, tab, who)
-		}, nil
-	}
-	a, err := parseBt("foreach bt", args[at+1:])
+	do, err := parseEach(args[at], args[at+1:])
 	if err != nil {
 		return nil, err
-	}
-	if len(a.sels) > 0 || a.who != 0 || a.group {
-		return nil, command.Usagef("foreach", "tasks stand before bt")
 	}
 	return func(ctx context.Context, env *command.Env) (command.Result, error) {
 		tab, err := env.Tasks(ctx)
@@ -85,8 +62,29 @@ func (foreachCommand) Parse(args []string) (command.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		return a.walk(ctx, env, who)
+		return do(ctx, env, tab, who)
 	}, nil
+}
+
+// eachJob answers for the selected tasks.
+type eachJob func(ctx context.Context, env *command.Env, tab *task.Table, who []*task.Task) (command.Result, error)
+
+// parseEach parses the command that foreach runs.
+func parseEach(verb string, args []string) (eachJob, error) {
+	if verb == "ps" {
+		a, err := parsePs("foreach ps", args)
+		if err == nil && len(a.sels) > 0 {
+			err = command.Usagef("foreach", "tasks stand before ps")
+		}
+		return a.show, err
+	}
+	a, err := parseBt("foreach bt", args)
+	if err == nil && (len(a.sels) > 0 || a.who != 0 || a.group) {
+		err = command.Usagef("foreach", "tasks stand before bt")
+	}
+	return func(ctx context.Context, env *command.Env, _ *task.Table, who []*task.Task) (command.Result, error) {
+		return a.walk(ctx, env, who)
+	}, err
 }
 
 func (e *eachArgs) word(w string) error {

@@ -3,7 +3,6 @@ package types
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 
 	"github.com/kinquest/inquest/command"
 	"github.com/kinquest/inquest/ctype"
@@ -102,17 +101,8 @@ const maxObject = 1 << 20
 // newPrinter makes the printer that looks symbols and strings up in the kernel.
 func newPrinter(env *command.Env, r mem.Reader[mem.Virt], hex bool) *ctext.Printer {
 	return &ctext.Printer{
-		Hex: hex,
-		Symbol: func(a mem.Virt) string {
-			s, off, err := env.Kernel.Symbols.At(a)
-			switch {
-			case err != nil:
-				return ""
-			case off == 0:
-				return s.Name
-			}
-			return s.Name + "+" + strconv.FormatUint(off, 10)
-		},
+		Hex:     hex,
+		Symbol:  env.SymbolAt,
 		CString: func(a mem.Virt, limit int) (string, error) { return mem.CString(r, a, limit) },
 	}
 }

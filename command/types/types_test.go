@@ -62,18 +62,9 @@ func timers(t *testing.T) *kerneltest.Builder {
 	return b
 }
 
-// answer runs one command line.
 func answer(t *testing.T, b *kerneltest.Builder, line string) (command.Result, error) {
 	t.Helper()
-	tab, err := command.NewTable(Commands())
-	if err != nil {
-		t.Fatal(err)
-	}
-	job, err := tab.Parse(line)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return job(t.Context(), &command.Env{Kernel: b.Kernel()})
+	return clitest.Answer(t, Commands(), b.Kernel(), line)
 }
 
 func TestStruct(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package clitest checks commands in tests: their parsing, and their text and
-// JSON forms against golden files.
+// Package clitest checks commands in tests: their parsing, their answers, and
+// the text and JSON forms of these against golden files.
 package clitest
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kinquest/inquest/command"
+	"github.com/kinquest/inquest/kernel"
 	"github.com/kinquest/inquest/render"
 )
 
@@ -36,6 +37,20 @@ func Parse(t *testing.T, cmds []command.Command, good []string, bad map[string]s
 			t.Errorf("%s: error %q, want %q", line, err, want)
 		}
 	}
+}
+
+// Answer runs one command line on a kernel.
+func Answer(t *testing.T, cmds []command.Command, k *kernel.Kernel, line string) (command.Result, error) {
+	t.Helper()
+	tab, err := command.NewTable(cmds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := tab.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job(t.Context(), &command.Env{Kernel: k})
 }
 
 // Golden compares a result's text with testdata/name.txt and its JSON with
