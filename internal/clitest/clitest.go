@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,6 +52,24 @@ func Answer(t *testing.T, cmds []command.Command, k *kernel.Kernel, line string)
 		t.Fatal(err)
 	}
 	return job(t.Context(), &command.Env{Kernel: k})
+}
+
+// Text is an answer as text, with a line for each problem and for the error.
+func Text(t *testing.T, res command.Result, err error) string {
+	t.Helper()
+	var b bytes.Buffer
+	if res != nil {
+		if err := res.WriteText(render.NewWriter(&b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range command.Problems(res) {
+		fmt.Fprintf(&b, "lacks %s\n", p)
+	}
+	if err != nil {
+		fmt.Fprintf(&b, "error: %v\n", err)
+	}
+	return b.String()
 }
 
 // Golden compares a result's text with testdata/name.txt and its JSON with
