@@ -52,7 +52,7 @@ func (a *btArgs) scan(ctx context.Context, env *command.Env, u *stack.Unwinder, 
 					s.Start = sym.Name
 				}
 				if f.SP > from && uint64(f.SP-from) < size {
-					from = f.SP + 8
+					from = f.SP
 				}
 			}
 		}
