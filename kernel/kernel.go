@@ -91,6 +91,22 @@ func (k *Kernel) Bind(dst any) error {
 	return layout.Bind(k.Types, dst)
 }
 
+// enumerator gives the value of an enumerator of a named enum.
+func (k *Kernel) enumerator(enum, name string) (uint64, error) {
+	t, err := k.Types.Find(ctype.EnumKind, enum)
+	if err != nil {
+		return 0, err
+	}
+	if e, ok := t.(*ctype.Enum); ok {
+		for _, v := range e.Values {
+			if v.Name == name {
+				return v.Value, nil
+			}
+		}
+	}
+	return 0, &ctype.LookupError{In: "enum " + enum, Tried: []string{name}}
+}
+
 // SymU64 reads the 64-bit variable at a symbol.
 func (k *Kernel) SymU64(names ...string) (uint64, error) {
 	at, err := k.Sym(names...)

@@ -50,9 +50,6 @@ type moduleFields struct {
 	MemElem layout.Size  `k:"struct module_memory,optional"`
 	MemBase layout.Field `k:"module_memory.base,optional"`
 	MemSize layout.Field `k:"module_memory.size,optional"`
-	// Which regions hold code.
-	Text     layout.Enum `k:"MOD_TEXT,optional"`
-	InitKind layout.Enum `k:"MOD_INIT_TEXT,optional"`
 
 	// Two layouts since v4.5, 7523e4dc5057 ("module: use a structure to encapsulate layout."),
 	// before that plain members.
@@ -157,8 +154,16 @@ func readModule(k *Kernel, f *moduleFields, at mem.Virt) (Module, error) {
 
 // readRegions reads module.mem[], whose index is enum mod_mem_type.
 func (m *Module) readRegions(k *Kernel, f *moduleFields) error {
-	if f.MemElem.Bytes == 0 || !f.Text.OK() || !f.InitKind.OK() {
-		return Unsupported("module regions", "struct module_memory", "enum mod_mem_type")
+	if f.MemElem.Bytes == 0 {
+		return Unsupported("module regions", "struct module_memory")
+	}
+	text, err := k.enumerator("mod_mem_type", "MOD_TEXT")
+	if err != nil {
+		return err
+	}
+	initText, err := k.enumerator("mod_mem_type", "MOD_INIT_TEXT")
+	if err != nil {
+		return err
 	}
 	m.Apart = true
 	n := min(f.Mem.Size/f.MemElem.Bytes, maxModuleKind)
@@ -167,12 +172,12 @@ func (m *Module) readRegions(k *Kernel, f *moduleFields) error {
 		reg := Region{
 			Start: mem.Virt(r.Uint(&f.MemBase)),
 			Size:  r.Uint(&f.MemSize),
-			Text:  i == f.Text.Value || i == f.InitKind.Value,
+			Text:  i == text || i == initText,
 		}
 		if err := r.Err(); err != nil {
 			return fmt.Errorf("mem[%d]: %w", i, err)
 		}
-		if i == f.Text.Value {
+		if i == text {
 			m.Base = reg.Start
 		}
 		if err := m.addRegion(reg); err != nil {

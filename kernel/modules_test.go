@@ -56,8 +56,8 @@ module 256
   24 char[56] name
   80 ptr kallsyms
   96 module_memory[7] mem
-= MOD_TEXT 0
-= MOD_INIT_TEXT 4
+enum mod_mem_type MOD_TEXT 0
+enum mod_mem_type MOD_INIT_TEXT 4
 `
 
 const oldModule = listTypes + `

@@ -4,7 +4,6 @@ package kerneltest
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ type Builder struct {
 // from PerCPU on.
 func New(t testing.TB, cpus int) *Builder {
 	b := &Builder{t: t, ram: make([]byte, size), holes: map[mem.Phys]error{}, cpus: cpus,
-		types: types{structs: map[string]*ctype.Struct{}, enums: map[string]uint64{}}}
+		types: types{structs: map[string]*ctype.Struct{}, enums: map[string]*ctype.Enum{}}}
 	return b
 }
 
@@ -135,7 +134,7 @@ func (r ram) ReadMem(p []byte, addr mem.Phys) (int, error) {
 // types is a ctype.Source of structs written as text.
 type types struct {
 	structs map[string]*ctype.Struct
-	enums   map[string]uint64
+	enums   map[string]*ctype.Enum
 }
 
 // Types adds structs: a line with tag and size in bytes, then one for each
@@ -148,7 +147,7 @@ type types struct {
 //	  32 list_head tasks
 //
 // The types are u8 to u64, s32 and s64, ptr, a struct named before, and arrays
-// of these. "= NAME VALUE" adds an enumerator.
+// of these. "enum TAG NAME VALUE" adds an enumerator.
 func (b *Builder) Types(text string) {
 	b.t.Helper()
 	var cur *ctype.Struct
@@ -158,8 +157,12 @@ func (b *Builder) Types(text string) {
 		case len(f) == 2:
 			cur = &ctype.Struct{Name: f[0], Bytes: b.number(f[1])}
 			b.types.structs[f[0]] = cur
-		case len(f) == 3 && f[0] == "=":
-			b.types.enums[f[1]] = b.number(f[2])
+		case len(f) == 4 && f[0] == "enum":
+			if b.types.enums[f[1]] == nil {
+				b.types.enums[f[1]] = &ctype.Enum{Name: f[1], Bytes: 4}
+			}
+			e := b.types.enums[f[1]]
+			e.Values = append(e.Values, ctype.EnumValue{Name: f[2], Value: b.number(f[3])})
 		case len(f) == 3 && cur != nil:
 			off := b.number(f[0])
 			cur.Members = append(cur.Members, ctype.Member{Name: f[2], Type: b.typ(f[1]), Off: off, BitOff: off * 8})
@@ -199,19 +202,13 @@ func (b *Builder) typ(s string) ctype.Type {
 	return st
 }
 
-// Find implements ctype.Source for structs.
+// Find implements ctype.Source for structs and enums.
 func (t types) Find(kind ctype.Kind, name string) (ctype.Type, error) {
 	if st, ok := t.structs[name]; ok && (kind == ctype.StructKind || kind == ctype.AnyKind) {
 		return st, nil
 	}
-	return nil, &ctype.LookupError{In: "test types", Tried: []string{name}}
-}
-
-// Enumerator implements ctype.EnumSource.
-func (t types) Enumerator(name string) (ctype.EnumValue, *ctype.Enum, error) {
-	v, ok := t.enums[name]
-	if !ok {
-		return ctype.EnumValue{}, nil, fmt.Errorf("enumerator %s: %w", name, ctype.ErrNotFound)
+	if e, ok := t.enums[name]; ok && (kind == ctype.EnumKind || kind == ctype.AnyKind) {
+		return e, nil
 	}
-	return ctype.EnumValue{Name: name, Value: v}, &ctype.Enum{}, nil
+	return nil, &ctype.LookupError{In: "test types", Tried: []string{name}}
 }
