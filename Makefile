@@ -7,6 +7,10 @@ FUZZTIME ?= 60s
 BENCH_RUNS ?= 5
 DEMO ?= 6.12-null-nonote
 LAB = $(GO) run ./cmd/inquest-lab
+# Dumps that crash and drgn read too, and dumps that are cut and overwritten.
+PEERS = 6.1-sysrq-note/elf 6.1-irq-note/elf 6.12-sysrq-note/elf 6.12-null-note/elf
+DAMAGED = 6.1-sysrq-note/elf 6.12-sysrq-note/kdump
+BIG = 6.12-sysrq-note-big
 
 .PHONY: all build check demo test lab-test bench fuzz clean
 
@@ -34,8 +38,11 @@ demo: build
 lab-test: build
 	$(LAB) make
 	$(LAB) verify
+	$(LAB) peers $(PEERS)
+	$(LAB) damage $(DAMAGED)
 
 bench: build
+	$(LAB) make $(BIG)
 	$(LAB) bench $(BENCH_RUNS)
 
 test: check lab-test
