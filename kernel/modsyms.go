@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kinquest/inquest/ctype/layout"
+	"github.com/kinquest/inquest/internal/parallel"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/sym"
 	"github.com/kinquest/inquest/sym/kallsyms"
@@ -29,24 +30,26 @@ func (k *Kernel) moduleSymbols() (int, error) {
 		return 0, nil
 	}
 	var f moduleSymFields
-	errs := []error{k.Bind(&f)}
-	mods := make([]sym.Module, 0, len(k.modules))
+	bindErr := k.Bind(&f)
+	mods := make([]sym.Module, len(k.modules))
+	errs := make([]error, len(k.modules))
 	before := k.Symbols.Len()
-	for i := range k.modules {
+	parallel.Each(len(k.modules), func(i int) {
 		m := &k.modules[i]
-		out := sym.Module{Name: m.Name, Symbols: new(sym.List)}
+		mods[i] = sym.Module{Name: m.Name, Symbols: new(sym.List)}
 		for _, r := range m.Regions {
-			out.Regions = append(out.Regions, sym.Region{Start: r.Start, End: r.Start + mem.Virt(r.Size), Text: r.Text})
+			mods[i].Regions = append(mods[i].Regions, sym.Region{Start: r.Start, End: r.Start + mem.Virt(r.Size), Text: r.Text})
 		}
-		if errs[0] == nil {
-			list, err := k.loadModuleSymbols(&f, m)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("module %q: %w", m.Name, err))
-			}
-			out.Symbols = list
+		if bindErr != nil {
+			return
 		}
-		mods = append(mods, out)
-	}
+		list, err := k.loadModuleSymbols(&f, m)
+		if err != nil {
+			errs[i] = fmt.Errorf("module %q: %w", m.Name, err)
+		}
+		mods[i].Symbols = list
+	})
+	errs = append(errs, bindErr)
 	table, err := k.Symbols.WithModules(mods)
 	if err != nil {
 		return 0, errors.Join(append(errs, err)...)

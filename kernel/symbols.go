@@ -40,6 +40,7 @@ func (b *boot) findSymbols() error {
 }
 
 func (b *boot) setSymbols(list *kallsyms.Kernel, from string) {
+	b.startTypes(list.Symbols)
 	b.k.Symbols = sym.New(list.Symbols)
 	b.k.trail.found("symbols", list.String(), from)
 }

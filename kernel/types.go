@@ -1,44 +1,78 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/kinquest/inquest/ctype/btf"
+	"github.com/kinquest/inquest/mem"
+	"github.com/kinquest/inquest/mem/xlat"
+	"github.com/kinquest/inquest/sym"
 )
 
 // maxBTF bounds what is read of the kernel's BTF: distributions have 5 MiB, a
 // kernel with everything built in some 15 MiB.
 const maxBTF = 128 << 20
 
-// findTypes parses the BTF between __start_BTF and __stop_BTF.
+// loadedTypes is what reading the BTF gave.
+type loadedTypes struct {
+	spec *btf.Spec
+	err  error
+}
+
+// startTypes begins to read the BTF between __start_BTF and __stop_BTF, while
+// the rest of the symbols is put in order.
+func (b *boot) startTypes(symbols *sym.List) {
+	var start, stop mem.Virt
+	for i := range symbols.Len() {
+		switch symbols.Name(i) {
+		case "__start_BTF":
+			start = symbols.Addr(i)
+		case "__stop_BTF":
+			stop = symbols.Addr(i)
+		}
+	}
+	if !b.haveRoot || start == 0 {
+		return
+	}
+	space, result := b.k.Mem, make(chan loadedTypes, 1)
+	go func() {
+		spec, err := loadBTF(space, start, stop)
+		result <- loadedTypes{spec, err}
+	}()
+	b.types = result
+}
+
+// findTypes parses the kernel's BTF, or waits for it.
 func (b *boot) findTypes() error {
-	spec, err := b.loadBTF()
-	if err != nil {
-		b.k.trail.failed("types", err)
+	var got loadedTypes
+	if b.types != nil {
+		got = <-b.types
+	} else {
+		start, err := b.k.Sym("__start_BTF")
+		stop, err2 := b.k.Sym("__stop_BTF")
+		if got.err = cmp.Or(err, err2); got.err == nil {
+			got.spec, got.err = loadBTF(b.k.Mem, start, stop)
+		}
+	}
+	if got.err != nil {
+		b.k.trail.failed("types", got.err)
 		return &UnsupportedError{
-			What: "type information", Err: err,
+			What: "type information", Err: got.err,
 			Hint: "inquest needs a kernel built with CONFIG_DEBUG_INFO_BTF, v5.2 or later; it cannot use a vmlinux yet",
 		}
 	}
-	b.k.Types = spec
-	b.k.trail.found("types", fmt.Sprintf("BTF: %d types", spec.Len()), "symbols __start_BTF and __stop_BTF")
+	b.k.Types = got.spec
+	b.k.trail.found("types", fmt.Sprintf("BTF: %d types", got.spec.Len()), "symbols __start_BTF and __stop_BTF")
 	return nil
 }
 
-func (b *boot) loadBTF() (*btf.Spec, error) {
-	start, err := b.k.Sym("__start_BTF")
-	if err != nil {
-		return nil, err
-	}
-	stop, err := b.k.Sym("__stop_BTF")
-	if err != nil {
-		return nil, err
-	}
+func loadBTF(space *xlat.Space, start, stop mem.Virt) (*btf.Spec, error) {
 	if stop <= start || stop-start > maxBTF {
 		return nil, fmt.Errorf("BTF from %s to %s", start, stop)
 	}
 	data := make([]byte, stop-start)
-	if _, err := b.k.Mem.ReadMem(data, start); err != nil {
+	if _, err := space.ReadMem(data, start); err != nil {
 		return nil, fmt.Errorf("BTF: %w", err)
 	}
 	return btf.Parse(data, nil)

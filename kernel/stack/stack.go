@@ -8,11 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"github.com/kinquest/inquest/arch"
+	"github.com/kinquest/inquest/internal/parallel"
 	"github.com/kinquest/inquest/kernel"
 	"github.com/kinquest/inquest/kernel/task"
 	"github.com/kinquest/inquest/mem"
@@ -186,19 +184,6 @@ func (u *Unwinder) sleeper(t *task.Task, start *unwind.Start) error {
 // the order of the tasks. When ctx ends, the remaining traces say so.
 func (u *Unwinder) All(ctx context.Context, tasks []task.Task) []Trace {
 	out := make([]Trace, len(tasks))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(tasks) {
-					return
-				}
-				out[i] = u.Task(ctx, &tasks[i])
-			}
-		})
-	}
-	wg.Wait()
+	parallel.Each(len(tasks), func(i int) { out[i] = u.Task(ctx, &tasks[i]) })
 	return out
 }
