@@ -58,7 +58,7 @@ func (b *boot) machine() error {
 	case arch.X86_64, arch.None:
 		return nil
 	default:
-		return fmt.Errorf("the dump is of a %s machine: only x86_64 is supported so far", m)
+		return fmt.Errorf("inquest cannot read kernels of %s machines yet, only of x86_64", m)
 	}
 }
 

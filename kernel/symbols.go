@@ -55,7 +55,7 @@ func (b *boot) noSymbols(err error) error {
 		return fmt.Errorf("kernel %s has no symbol table (CONFIG_KALLSYMS) that can be used, and inquest cannot use a vmlinux yet: %w",
 			b.info.OSRelease, err)
 	}
-	return fmt.Errorf("%w: neither VMCOREINFO nor a kernel's symbol table (CONFIG_KALLSYMS) is in its memory", ErrNoKernel)
+	return fmt.Errorf("%w: neither VMCOREINFO nor a kernel's symbol table (CONFIG_KALLSYMS) is in its memory; check that it is a dump of all memory of a Linux machine", ErrNoKernel)
 }
 
 // findSpace finishes the address space: the kernel's own root, the image and the
