@@ -32,7 +32,7 @@ type Kernel struct {
 	VMCoreInfo *vmcoreinfo.Info
 	// Symbols of the kernel and of its modules.
 	Symbols *sym.Table
-	// Types of the kernel proper.
+	// Types of the kernel proper, and of its global variables.
 	Types ctype.Source
 
 	// PhysBase is what the kernel image's physical address differs by from its

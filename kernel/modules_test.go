@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"testing"
 
+	"github.com/kinquest/inquest/ctype/globals"
 	"github.com/kinquest/inquest/internal/kerneltest"
 	"github.com/kinquest/inquest/kernel"
 	"github.com/kinquest/inquest/mem"
@@ -146,5 +147,25 @@ func TestModuleListThatBreaksOff(t *testing.T) {
 	b.U64(mod+96, uint64(modText), 0xffffffff)
 	if mods, err := b.Kernel().Modules(); len(mods) != 0 || err == nil {
 		t.Errorf("a module of 4 GiB: %+v, %v", mods, err)
+	}
+}
+
+func TestVar(t *testing.T) {
+	b := kerneltest.New(t, 1)
+	b.Types("list_head 16\n 0 ptr next\n 8 ptr prev\n")
+	b.Sym("modules", modHead)
+	b.Sym("no_type", modHead)
+	b.U64(modHead, uint64(modHead), uint64(modHead))
+	k := b.Kernel()
+	k.Types = globals.New(k.Types)
+	v, err := k.Var("modules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next, err := v.Field("next").Uint(); err != nil || next != uint64(modHead) {
+		t.Errorf("modules.next is %#x, %v", next, err)
+	}
+	if _, err := k.Var("no_type"); err == nil {
+		t.Error("a variable that no declaration knows has a type")
 	}
 }

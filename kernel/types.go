@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/kinquest/inquest/ctype"
 	"github.com/kinquest/inquest/ctype/btf"
+	"github.com/kinquest/inquest/ctype/globals"
+	"github.com/kinquest/inquest/ctype/obj"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/mem/xlat"
 	"github.com/kinquest/inquest/sym"
@@ -62,7 +65,7 @@ func (b *boot) findTypes() error {
 			Hint: "inquest needs a kernel built with CONFIG_DEBUG_INFO_BTF, v5.2 or later; it cannot use a vmlinux yet",
 		}
 	}
-	b.k.Types = got.spec
+	b.k.Types = globals.New(got.spec)
 	b.k.trail.found("types", fmt.Sprintf("BTF: %d types", got.spec.Len()), "symbols __start_BTF and __stop_BTF")
 	return nil
 }
@@ -76,4 +79,22 @@ func loadBTF(space *xlat.Space, start, stop mem.Virt) (*btf.Spec, error) {
 		return nil, fmt.Errorf("BTF: %w", err)
 	}
 	return btf.Parse(data, nil)
+}
+
+// Var gives a global variable of the kernel as a typed value, for cold paths:
+// its type is that of BTF (per-CPU variables) or of a declaration that this
+// kernel has the types for.
+func (k *Kernel) Var(name string) (obj.Value, error) {
+	if k.Types == nil {
+		return obj.Value{}, Unsupported("variable "+name, "type information")
+	}
+	t, err := k.Types.Find(ctype.VarKind, name)
+	if err != nil {
+		return obj.Value{}, err
+	}
+	at, err := k.Sym(name)
+	if err != nil {
+		return obj.Value{}, err
+	}
+	return obj.At(k.Mem, t, at, name), nil
 }
