@@ -85,11 +85,15 @@ type packed struct {
 // markEvery is the distance of kallsyms_markers, in symbols.
 const markEvery = 256
 
+// usualLength is how many bytes a packed name takes, on average, in kernels of
+// distributions.
+const usualLength = 12
+
 // readNames finds the end of count names at addr, and which form of length
 // they have: since v6.1, 73bbb94466fd ("kallsyms: support "big" kernel
 // symbols"), bit 7 says that another byte follows; before, all 8 bits count.
 func readNames(r mem.Reader[mem.Virt], addr mem.Virt, count int, tok *tokens) (*packed, error) {
-	s := &stream{r: r, at: addr}
+	s := &stream{r: r, at: addr, step: count * usualLength}
 	var first error
 	for _, long := range []bool{true, false} {
 		p := &packed{long: long, count: count}
@@ -153,17 +157,20 @@ type stream struct {
 	r  mem.Reader[mem.Virt]
 	at mem.Virt // where b begins
 	b  []byte
+	// step is how much is read at first: in one piece, because pages of a
+	// compressed dump are then unpacked on all cores.
+	step int
 }
 
 // need makes sure that b has at least n bytes.
 func (s *stream) need(n int) error {
-	const least, most = 4 << 10, 256 << 10
+	const least, most = 4 << 10, 1 << 20
 	for len(s.b) < n {
 		if n > maxPacked {
 			return fmt.Errorf("%w: more than %d bytes", ErrBadTables, maxPacked)
 		}
 		old := len(s.b)
-		s.b = append(s.b, make([]byte, min(max(old, least), most))...)
+		s.b = append(s.b, make([]byte, min(max(old, s.step, least), most))...)
 		got, err := s.r.ReadMem(s.b[old:], s.at+mem.Virt(old))
 		s.b = s.b[:old+got]
 		if err != nil && len(s.b) < n {
