@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kinquest/inquest/ctype/layout"
+	"github.com/kinquest/inquest/internal/parallel"
 	"github.com/kinquest/inquest/kernel"
 	"github.com/kinquest/inquest/kernel/crash"
 	"github.com/kinquest/inquest/kernel/printk"
@@ -48,6 +49,17 @@ func (o *once[T]) get(f func() (T, error)) (T, error) {
 
 // Hex says whether integers are shown in hexadecimal.
 func (e *Env) Hex() bool { return e.Radix == 16 }
+
+// Prepare reads at the same time what a survey of the whole kernel needs one
+// by one: tasks, log and unwind tables. What fails is said by whoever asks for it.
+func (e *Env) Prepare(ctx context.Context) {
+	parts := []func(){
+		func() { _, _ = e.Tasks(ctx) },
+		func() { _, _ = e.Log(ctx) },
+		func() { _, _ = e.Stacks() },
+	}
+	parallel.Each(len(parts), func(i int) { parts[i]() })
+}
 
 // Tasks gives the task table.
 func (e *Env) Tasks(ctx context.Context) (*task.Table, error) {

@@ -46,7 +46,7 @@ type boot struct {
 	walker   xlat.X86
 	root     mem.Phys
 	haveRoot bool
-	types    <-chan loadedTypes // nil when nobody reads them yet
+	types    func() loadedTypes // nil when nobody reads them yet
 	// unverified: the page tables are lost, and the image's place is only said.
 	unverified bool
 	image      imageMap // the kernel image as CR3 maps it; Size 0 when not looked at

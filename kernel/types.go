@@ -8,6 +8,7 @@ import (
 	"github.com/kinquest/inquest/ctype/btf"
 	"github.com/kinquest/inquest/ctype/globals"
 	"github.com/kinquest/inquest/ctype/obj"
+	"github.com/kinquest/inquest/internal/parallel"
 	"github.com/kinquest/inquest/mem"
 	"github.com/kinquest/inquest/mem/xlat"
 	"github.com/kinquest/inquest/sym"
@@ -38,19 +39,18 @@ func (b *boot) startTypes(symbols *sym.List) {
 	if !b.haveRoot || start == 0 {
 		return
 	}
-	space, result := b.k.Mem, make(chan loadedTypes, 1)
-	go func() {
+	space := b.k.Mem
+	b.types = parallel.Start(func() loadedTypes {
 		spec, err := loadBTF(space, start, stop)
-		result <- loadedTypes{spec, err}
-	}()
-	b.types = result
+		return loadedTypes{spec, err}
+	})
 }
 
 // findTypes parses the kernel's BTF, or waits for it.
 func (b *boot) findTypes() error {
 	var got loadedTypes
 	if b.types != nil {
-		got = <-b.types
+		got = b.types()
 	} else {
 		start, err := b.k.Sym("__start_BTF")
 		stop, err2 := b.k.Sym("__stop_BTF")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"strings"
 
 	"github.com/kinquest/inquest/command"
@@ -54,10 +55,15 @@ type session struct {
 	partial bool // an answer lacks something
 }
 
-// open opens the files and the kernel in them.
-func (s *session) open(ctx context.Context, files []string) (dump.Image, error) {
+// open opens the files and the kernel in them. A fault of ours becomes an error.
+func (s *session) open(ctx context.Context, files []string) (img dump.Image, err error) {
 	defer s.progress("opening " + strings.Join(files, " "))()
-	img, err := dump.Open(ctx, files...)
+	defer func() {
+		if v := recover(); v != nil {
+			err = &command.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	img, err = dump.Open(ctx, files...)
 	if err != nil {
 		return nil, advise(err)
 	}

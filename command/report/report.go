@@ -79,6 +79,7 @@ const logLines = 10
 
 func run(ctx context.Context, env *command.Env) (command.Result, error) {
 	k := env.Kernel
+	env.Prepare(ctx)
 	sys, err := system.Facts(ctx, env)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -13,6 +14,35 @@ func TestEachCallsOnceForEach(t *testing.T) {
 			if got := calls[i].Load(); got != 1 {
 				t.Errorf("n %d: %d calls for %d", n, got, i)
 			}
+		}
+	}
+}
+
+func TestStart(t *testing.T) {
+	wait := Start(func() int { return 42 })
+	if a, b := wait(), wait(); a != 42 || b != 42 {
+		t.Errorf("%d, %d", a, b)
+	}
+}
+
+func TestPanicsComeOutWhereTheyAreWaitedFor(t *testing.T) {
+	for name, run := range map[string]func(){
+		"Each": func() {
+			Each(8, func(i int) {
+				if i == 3 {
+					panic("boom")
+				}
+			})
+		},
+		"Start": func() { Start(func() int { panic("boom") })() },
+	} {
+		got := func() (v any) {
+			defer func() { v = recover() }()
+			run()
+			return nil
+		}()
+		if s, ok := got.(string); !ok || !strings.HasPrefix(s, "boom\n") || !strings.Contains(s, "parallel_test.go") {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
