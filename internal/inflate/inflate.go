@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/adler32"
+
+	"github.com/kinquest/inquest/internal/lz77"
 )
 
 // ErrCorrupt: the data is damaged, or unpacks to more than the buffer holds.
@@ -286,33 +288,10 @@ func (s *stream) block(lit *[litSize]entry, dist *[distSize]entry) bool {
 			binary.LittleEndian.PutUint64(d, lo)
 			binary.LittleEndian.PutUint64(d[8:], hi)
 		} else {
-			match(dst, op, from, length)
+			lz77.Repeat(dst, op, from, length)
 		}
 		op += length
 	}
 	s.bits, s.n, s.ip, s.op = bits, n, ip, op
 	return ok
-}
-
-// match repeats n bytes from dist before op; both are in bounds.
-func match(dst []byte, op, dist, n int) {
-	from := op - dist
-	switch {
-	case dist >= 8 && n <= 16 && len(dst)-op >= 16:
-		binary.LittleEndian.PutUint64(dst[op:], binary.LittleEndian.Uint64(dst[from:]))
-		if n > 8 {
-			binary.LittleEndian.PutUint64(dst[op+8:], binary.LittleEndian.Uint64(dst[from+8:]))
-		}
-	case dist >= n:
-		copy(dst[op:op+n], dst[from:])
-	case n < 8:
-		for i := range n {
-			dst[op+i] = dst[from+i]
-		}
-	default: // each copy doubles what repeats
-		done := copy(dst[op:op+n], dst[from:op])
-		for done < n {
-			done += copy(dst[op+done:op+n], dst[from:op+done])
-		}
-	}
 }

@@ -5,6 +5,8 @@ package lzo
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/kinquest/inquest/internal/lz77"
 )
 
 // ErrCorrupt: the stream is damaged, or unpacks to more than the buffer holds.
@@ -80,7 +82,7 @@ func Decompress(dst, src []byte) (int, error) {
 		if dist > op || length > len(dst)-op || next > len(src)-ip || next > len(dst)-op-length {
 			return op, ErrCorrupt
 		}
-		match(dst, op, dist, length)
+		lz77.Repeat(dst, op, dist, length)
 		op += length
 		for i := range next {
 			dst[op+i] = src[ip+i]
@@ -128,27 +130,4 @@ func literals(dst, src []byte, op, ip, n int) {
 		return
 	}
 	copy(dst[op:op+n], src[ip:])
-}
-
-// match repeats n bytes from dist before op; both are in bounds.
-func match(dst []byte, op, dist, n int) {
-	from := op - dist
-	switch {
-	case dist >= 8 && n <= 16 && len(dst)-op >= 16:
-		binary.LittleEndian.PutUint64(dst[op:], binary.LittleEndian.Uint64(dst[from:]))
-		if n > 8 {
-			binary.LittleEndian.PutUint64(dst[op+8:], binary.LittleEndian.Uint64(dst[from+8:]))
-		}
-	case dist >= n:
-		copy(dst[op:op+n], dst[from:])
-	case n < 16:
-		for i := range n {
-			dst[op+i] = dst[from+i]
-		}
-	default: // each copy doubles what repeats
-		done := copy(dst[op:op+n], dst[from:op])
-		for done < n {
-			done += copy(dst[op+done:op+n], dst[from:op+done])
-		}
-	}
 }
