@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kinquest/inquest/ctype"
 	"github.com/kinquest/inquest/ctype/btf"
@@ -60,14 +62,25 @@ func (b *boot) findTypes() error {
 	}
 	if got.err != nil {
 		b.k.trail.failed("types", got.err)
-		return &UnsupportedError{
-			What: "type information", Err: got.err,
-			Hint: "inquest needs a kernel built with CONFIG_DEBUG_INFO_BTF, v5.2 or later; it cannot use a vmlinux yet",
-		}
+		return b.noTypes(got.err)
 	}
 	b.k.Types = globals.New(got.spec)
 	b.k.trail.found("types", fmt.Sprintf("BTF: %d types", got.spec.Len()), "symbols __start_BTF and __stop_BTF")
 	return nil
+}
+
+// noTypes says what the user can do about a kernel without types.
+func (b *boot) noTypes(err error) error {
+	name := "the kernel"
+	if banner, berr := b.k.Banner(); berr == nil {
+		if f := strings.Fields(banner); len(f) > 2 { // "Linux version 4.19.0 …"
+			name = "kernel " + f[2]
+		}
+	}
+	if _, missing := errors.AsType[*UnsupportedError](err); missing {
+		return fmt.Errorf("%s carries no types: inquest needs one built with CONFIG_DEBUG_INFO_BTF (v5.2 or later), and cannot use a vmlinux yet", name)
+	}
+	return fmt.Errorf("the types of %s cannot be read: %w", name, err)
 }
 
 func loadBTF(space *xlat.Space, start, stop mem.Virt) (*btf.Spec, error) {
