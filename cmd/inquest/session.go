@@ -70,9 +70,17 @@ func (s *session) open(ctx context.Context, files []string) (img dump.Image, err
 	k, err := kernel.Open(ctx, img)
 	s.env.Kernel = k
 	if err != nil {
-		return img, advise(fmt.Errorf("%s: %w", files[0], err))
+		return img, advise(fmt.Errorf("%s: %w", files[0], withDamage(err, img.Info())))
 	}
 	return img, nil
+}
+
+// withDamage adds to an error what is known to be wrong with the file.
+func withDamage(err error, info dump.Info) error {
+	if len(info.Problems) == 0 || !info.Truncated && !info.Incomplete {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, info.Problems[0])
 }
 
 // advise adds to an error of opening what the user can do, where the error
