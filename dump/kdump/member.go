@@ -292,22 +292,22 @@ func (m *member) index(pfn uint64) (i uint64, stored bool, err error) {
 
 // descriptor reads descriptor i.
 func (m *member) descriptor(i uint64) (desc, error) {
+	if off := m.descs + int64(i)*descSize; off > m.size-descSize {
+		return desc{}, io.ErrUnexpectedEOF // the file ends before it
+	}
 	key := i / blockDescs
 	b, ok := m.blocks.Get(key)
 	if !ok {
 		var err error
 		b, err = m.blocks.Load(key, func() (*[blockDescs * descSize]byte, error) {
 			b := new([blockDescs * descSize]byte)
-			n := min(blockDescs, m.total-key*blockDescs) * descSize
-			_, err := readAt(m.src, b[:n], m.descs+int64(key*blockDescs*descSize))
+			off := m.descs + int64(key*blockDescs*descSize)
+			left := uint64(m.size-off) / descSize // the file may end within the block
+			_, err := readAt(m.src, b[:min(blockDescs, m.total-key*blockDescs, left)*descSize], off)
 			return b, err
 		})
-		if err != nil { // the file may end within the block
-			var one [descSize]byte
-			if _, err := readAt(m.src, one[:], m.descs+int64(i)*descSize); err != nil {
-				return desc{}, err
-			}
-			return m.decodeDesc(one[:]), nil
+		if err != nil {
+			return desc{}, err
 		}
 	}
 	return m.decodeDesc(b[i%blockDescs*descSize:]), nil
