@@ -3,6 +3,7 @@ package dump
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,16 +24,22 @@ const scanChunk = 1 << 20
 func Scan(ctx context.Context, img Image, overlap int, fn func(chunk []byte, at mem.Phys) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan mem.Extent)
+	var barren atomic.Uint32 // chunks in a row of which nothing could be read
 	g.Go(func() error {
 		defer close(work)
 		for e := range img.Extents() {
-			for off := uint64(0); off < e.Size; off += scanChunk {
+			for off := uint64(0); off < e.Size; {
 				c := mem.Extent{Start: e.Start + mem.Phys(off), Size: min(scanChunk+uint64(overlap), e.Size-off)}
 				select {
 				case work <- c:
 				case <-ctx.Done():
 					return ctx.Err()
 				}
+				step := scanStep(barren.Load())
+				if e.Size-off <= step {
+					break
+				}
+				off += step
 			}
 		}
 		return nil
@@ -44,8 +51,12 @@ func Scan(ctx context.Context, img Image, overlap int, fn func(chunk []byte, at 
 				if uint64(len(buf)) < c.Size {
 					buf = make([]byte, c.Size)
 				}
-				if err := scanRange(ctx, img, buf[:c.Size], c.Start, fn); err != nil {
+				got, err := scanRange(ctx, img, buf[:c.Size], c.Start, fn)
+				if err != nil {
 					return err
+				}
+				if barren.Add(1); got {
+					barren.Store(0)
 				}
 			}
 			return nil
@@ -54,27 +65,44 @@ func Scan(ctx context.Context, img Image, overlap int, fn func(chunk []byte, at 
 	return g.Wait()
 }
 
-// scanRange reads one chunk, in pieces where some of it is unreadable.
-func scanRange(ctx context.Context, img Image, buf []byte, at mem.Phys, fn func([]byte, mem.Phys) error) error {
+// Steps over memory that cannot be read.
+const (
+	maxBarren = 64 // chunks
+	maxLeap   = 40 // the largest step is 2^40 chunks, 2^60 bytes
+)
+
+// scanStep is the distance to the next chunk after so many in a row that could
+// not be read.
+func scanStep(barren uint32) uint64 {
+	if barren <= maxBarren {
+		return scanChunk
+	}
+	return scanChunk << min(barren-maxBarren, maxLeap)
+}
+
+// scanRange reads one chunk, in pieces where some of it is unreadable, and says
+// whether any of it could be read.
+func scanRange(ctx context.Context, img Image, buf []byte, at mem.Phys, fn func([]byte, mem.Phys) error) (got bool, err error) {
 	for len(buf) > 0 {
 		if err := ctx.Err(); err != nil {
-			return err
+			return got, err
 		}
 		n, err := img.ReadMem(buf, at)
 		if n > 0 {
+			got = true
 			if err := fn(buf[:n:n], at); err != nil {
-				return err
+				return got, err
 			}
 		}
 		if err == nil {
-			return nil
+			return got, nil
 		}
 		bad := at + mem.Phys(n)
 		skip := uint64(bad&^(mem.PageSize-1)+mem.PageSize) - uint64(at) // to the page after the fault
 		if skip >= uint64(len(buf)) {
-			return nil
+			return got, nil
 		}
 		buf, at = buf[skip:], at+mem.Phys(skip)
 	}
-	return nil
+	return got, nil
 }
