@@ -15,7 +15,7 @@ const maxSyscall = 1024
 // syscallPrefixes are what the names of sys_call_table's entries begin with,
 // the newest kernel's first: __x64_sys_ since v4.17, d5a00528b58c
 // ("syscalls/core, syscalls/x86: Rename struct pt_regs-based sys_*()"). Some
-// entries are common stubs, which do not name the call.
+// entries share a function (sys_ni_syscall), which does not name the call.
 var syscallPrefixes = []string{"__x64_sys_", "__do_sys_", "__se_sys_", "SyS_", "sys_"}
 
 // SyscallName gives the name of 64-bit system call nr, as the kernel's own

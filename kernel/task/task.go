@@ -25,7 +25,7 @@ type Task struct {
 	Addr   mem.Virt `json:"addr"`
 	PID    int32    `json:"pid"`  // of the thread, in the initial namespace
 	TGID   int32    `json:"tgid"` // of the process
-	PPID   int32    `json:"ppid"` // tgid of the real parent
+	PPID   int32    `json:"ppid"` // tgid of the real parent; UnknownPID when it cannot be read
 	Comm   string   `json:"comm"`
 	State  State    `json:"state"`
 	CPU    int      `json:"cpu"`   // where it runs or last ran
@@ -44,6 +44,9 @@ type Task struct {
 	StartTime  uint64 `json:"start_time_ns"`
 	StartKnown bool   `json:"start_known"`
 }
+
+// UnknownPID stands for a parent whose task_struct the dump has lost.
+const UnknownPID = -1
 
 // Kernel says whether the task is a kernel thread.
 func (t *Task) Kernel() bool { return t.Flags&FlagKThread != 0 || t.Idle }
@@ -115,12 +118,16 @@ func Load(ctx context.Context, k *kernel.Kernel) (*Table, error) {
 	head := init + mem.Virt(t.f.Tasks.Off)
 	for node, err := range klib.List(k.Mem, head) {
 		if err == nil {
-			err = t.addGroup(ctx, node-mem.Virt(t.f.Tasks.Off))
+			err = ctx.Err()
+		}
+		if err == nil && len(t.Tasks) >= MaxTasks {
+			err = errTooMany
 		}
 		if err != nil {
 			t.problem("task list", err)
 			break
 		}
+		t.addGroup(node - mem.Virt(t.f.Tasks.Off))
 	}
 	if len(t.Tasks) == 0 {
 		return nil, fmt.Errorf("task list: %w", errors.Join(t.Problems...))
@@ -155,20 +162,19 @@ func (t *Table) addIdle(init mem.Virt) {
 	}
 }
 
-// addGroup adds all threads of the group that leader leads.
-func (t *Table) addGroup(ctx context.Context, leader mem.Virt) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// addGroup adds all threads of the group that leader leads. What cannot be read
+// of it becomes a problem: the list goes on to the other groups.
+func (t *Table) addGroup(leader mem.Virt) {
+	if err := t.add(leader, false); err != nil {
+		t.problem("task list", err)
 	}
 	signal, err := t.f.Signal.Read(t.k.Mem, leader)
 	if err != nil {
-		return err
-	}
-	if err := t.add(leader, false); err != nil {
-		return err
+		t.problem(fmt.Sprintf("threads of task %s", leader), err)
+		return
 	}
 	if signal == 0 { // a task that is being released is the last of its group
-		return nil
+		return
 	}
 	for node, err := range klib.List(t.k.Mem, mem.Virt(signal)+mem.Virt(t.f.ThreadHead.Off)) {
 		if err == nil {
@@ -176,10 +182,9 @@ func (t *Table) addGroup(ctx context.Context, leader mem.Virt) error {
 		}
 		if err != nil {
 			t.problem(fmt.Sprintf("threads of task %s", leader), err)
-			return nil // the other groups stand
+			return
 		}
 	}
-	return nil
 }
 
 // add reads the task at addr unless the table has it.
@@ -228,10 +233,9 @@ func (t *Table) read(addr mem.Virt) (Task, error) {
 	}
 	if task.Parent != 0 {
 		ppid, err := t.f.TGID.Read(t.k.Mem, task.Parent)
-		if err != nil {
-			return task, fmt.Errorf("real_parent: %w", err)
+		if task.PPID = int32(ppid); err != nil {
+			task.PPID = UnknownPID
 		}
-		task.PPID = int32(ppid)
 	}
 	return task, nil
 }

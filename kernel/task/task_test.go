@@ -128,6 +128,20 @@ func TestLoadKeepsWhatItCanRead(t *testing.T) {
 	}
 }
 
+func TestTaskOutlivesItsParentsPage(t *testing.T) {
+	b := machine(t)
+	lost := kerneltest.Base + 0x9000
+	b.Put(leader, "task_struct.real_parent", uint64(lost))
+	b.Lose(lost, mem.ErrExcluded)
+	tab, err := task.Load(context.Background(), b.Kernel())
+	if err != nil || len(tab.Tasks) != 4 {
+		t.Fatalf("%v %s %v", err, list(tab), tab.Problems)
+	}
+	if got, _ := tab.At(leader); got.PPID != task.UnknownPID {
+		t.Errorf("parent of an unreadable task_struct is PID %d", got.PPID)
+	}
+}
+
 func TestLoadWithoutTypes(t *testing.T) {
 	b := kerneltest.New(t, 1)
 	b.Sym("init_task", initTask)
