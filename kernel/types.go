@@ -18,7 +18,7 @@ import (
 
 // maxBTF bounds what is read of the kernel's BTF: distributions have 5 MiB, a
 // kernel with everything built in some 15 MiB.
-const maxBTF = 128 << 20
+const maxBTF = 64 << 20
 
 // loadedTypes is what reading the BTF gave.
 type loadedTypes struct {

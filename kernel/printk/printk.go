@@ -62,9 +62,10 @@ type Log struct {
 
 // Limits against forged sizes.
 const (
-	maxRecords = 1 << 22  // log_buf_len=2G with the smallest records would be 64M; 4M lines are beyond reading
-	maxLogBuf  = 2 << 30  // LOG_BUF_LEN_MAX (kernel/printk/printk.c)
-	maxText    = 64 << 10 // text_len is 16 bits wide
+	maxRecords = 1 << 22   // log_buf_len=2G with the smallest records would be 64M; 4M lines are beyond reading
+	maxLogBuf  = 128 << 20 // bytes; log_buf_len= of more than 16 MiB is hardly ever set
+	maxRing    = 20        // descriptors, as a power of two: 112 MiB with their infos
+	maxText    = 64 << 10  // text_len is 16 bits wide
 )
 
 // Load reads the whole log, oldest record first. Records that cannot be read

@@ -109,8 +109,8 @@ func openRing(k *kernel.Kernel) (*ring, error) {
 	if err := d.Err(); err != nil {
 		return nil, fmt.Errorf("prb.text_data_ring: %w", err)
 	}
-	if countBits > 22 || sizeBits > 31 {
-		return nil, fmt.Errorf("prb: 2^%d descriptors and 2^%d bytes of text are more than a kernel can have", countBits, sizeBits)
+	if countBits > maxRing || sizeBits > 31 { // LOG_BUF_LEN_MAX is 2^31 (kernel/printk/printk.c)
+		return nil, fmt.Errorf("prb: 2^%d descriptors and 2^%d bytes of text are more than inquest reads", countBits, sizeBits)
 	}
 	r.count, r.dataSize = 1<<countBits, 1<<sizeBits
 	if r.descs, err = r.table(descs, r.f.Desc.Bytes); err != nil {
@@ -122,8 +122,7 @@ func openRing(k *kernel.Kernel) (*ring, error) {
 	return r, nil
 }
 
-// table reads an array with one element for each descriptor. Both tables of
-// the largest ring take 768 MiB at most, of a usual one under 1 MiB.
+// table reads an array with one element for each descriptor; maxRing bounds it.
 func (r *ring) table(at, size uint64) ([]byte, error) {
 	const maxElem = 256
 	if size == 0 || size > maxElem {
