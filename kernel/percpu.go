@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 
@@ -21,7 +22,8 @@ type cpus struct {
 // (C cpu_possible_mask).
 func (k *Kernel) PossibleCPUs() []int { return k.cpus.possible }
 
-// PresentCPUs gives the numbers of the plugged-in CPUs (C cpu_present_mask).
+// PresentCPUs gives the numbers of the plugged-in CPUs (C cpu_present_mask); none
+// when the masks could not be read.
 func (k *Kernel) PresentCPUs() []int { return k.cpus.present }
 
 // OnlineCPUs gives the numbers of the CPUs online when the dump was taken
@@ -66,16 +68,14 @@ func (k *Kernel) findCPUs() error {
 	if k.cpus.possible, err = k.cpuMask("__cpu_possible_mask", "cpu_possible_bits"); err != nil {
 		return err
 	}
-	if k.cpus.present, err = k.cpuMask("__cpu_present_mask", "cpu_present_bits"); err != nil {
-		return err
+	present, err1 := k.cpuMask("__cpu_present_mask", "cpu_present_bits")
+	online, err2 := k.cpuMask("__cpu_online_mask", "cpu_online_bits")
+	active, err3 := k.cpuMask("__cpu_active_mask", "cpu_active_bits")
+	err = errors.Join(err1, err2, err3)
+	if err == nil { // only together: no mask that was read must count as empty beside one that was not
+		k.cpus.present, k.cpus.online, k.cpus.active = present, online, active
 	}
-	if k.cpus.online, err = k.cpuMask("__cpu_online_mask", "cpu_online_bits"); err != nil {
-		return err
-	}
-	if k.cpus.active, err = k.cpuMask("__cpu_active_mask", "cpu_active_bits"); err != nil {
-		return err
-	}
-	return k.findPerCPUOffsets()
+	return errors.Join(err, k.findPerCPUOffsets())
 }
 
 // findPerCPUOffsets reads __per_cpu_offset for the possible CPUs.

@@ -106,6 +106,7 @@ func sysBanner(ctx context.Context, env *command.Env) (command.Result, error) { 
 func Facts(ctx context.Context, env *command.Env) (*SysResult, error) {
 	k := env.Kernel
 	res := &SysResult{Dump: dumpFacts(k.Image), CPUs: cpuFacts(env)}
+	res.Lacks("number of CPUs", res.CPUs.Present.Err)
 	for _, p := range k.Image.Info().Problems {
 		res.Lacks("dump", fmt.Errorf("%s", p))
 	}

@@ -58,7 +58,14 @@ func CurrentTasks(k *kernel.Kernel) ([]Current, error) {
 	}
 	var out []Current
 	var firstErr error
-	for _, cpu := range k.PresentCPUs() {
+	cpus := k.PresentCPUs()
+	if len(cpus) == 0 {
+		cpus = k.PossibleCPUs() // those that are not there run nothing
+	}
+	if len(cpus) == 0 {
+		return nil, kernel.Unsupported("run queues", "__cpu_possible_mask", "cpu_possible_bits")
+	}
+	for _, cpu := range cpus {
 		rq, err := k.PerCPUSym(cpu, "runqueues")
 		if err != nil {
 			return out, fmt.Errorf("run queues: %w", err)
