@@ -57,10 +57,19 @@ func join(spans []Span) []Span {
 // ranked is a heap of span indices with the highest index on top.
 type ranked []int
 
-func (h ranked) Len() int           { return len(h) }
+// Len, Less, Swap, Push and Pop make ranked a heap.Interface.
+func (h ranked) Len() int { return len(h) }
+
+// Less puts the higher index on top.
 func (h ranked) Less(i, j int) bool { return h[i] > h[j] }
-func (h ranked) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *ranked) Push(x any)        { *h = append(*h, x.(int)) }
+
+// Swap exchanges two elements.
+func (h ranked) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push adds an index.
+func (h *ranked) Push(x any) { *h = append(*h, x.(int)) }
+
+// Pop takes the last element.
 func (h *ranked) Pop() any {
 	old := *h
 	x := old[len(old)-1]
